@@ -1,0 +1,159 @@
+"""The command line: `python -m ckdlib run | batch | status | teacher | notebook`, each with --help."""
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from . import study
+from .errors import InputError
+
+PROJECT = Path(__file__).parents[1]
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--profile", default="quick", help="size of the study: " + "; ".join(
+        f"{p.name}: {p.about}" for p in study.PROFILES.values()))
+    where.add_argument("--results", type=Path, help="folder of rows, figures, notebooks (default runs/PROFILE)")
+    where.add_argument("--data", type=Path, default=PROJECT / "data", help="folder that holds or receives cifar100/")
+    where.add_argument("--cache", type=Path, default=PROJECT / "data" / "cache", help="folder of decoded images")
+    where.add_argument("--dataset", help="instead of the profile's: digits, cifar100, or a folder with train/ and "
+                                         "test/, a folder of images for each class in both")
+    where.add_argument("--image-size", type=int, help="pixels to resize such a folder's images to")
+    where.add_argument("--no-flip", action="store_true", help="never mirror such a folder's images")
+    where.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+
+    grid = argparse.ArgumentParser(add_help=False)
+    grid.add_argument("--experiment", nargs="+", default=[], help="default: every experiment of the profile")
+    grid.add_argument("--pair", nargs="+", default=[], help="TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2")
+    grid.add_argument("--methods", nargs="+", default=[])
+    grid.add_argument("--n", nargs="+", type=int, default=[], help="images a student may use, 80%% of them shown to the teacher")
+    grid.add_argument("--seeds", nargs="+", type=int, default=[])
+    grid.add_argument("--learning-rates", nargs="+", type=float, default=[], help="the best on validation is reported")
+
+    pace = argparse.ArgumentParser(add_help=False)
+    pace.add_argument("--jobs", type=int, help="students at once (default: one a core)")
+    pace.add_argument("--time-budget", type=float, metavar="MIN", help="stop in time, everything kept")
+
+    top = Parser(prog="python -m ckdlib", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
+    commands.add_parser("run", parents=[where, grid, pace], help="train what is missing; needs no Jupyter")
+    batch = commands.add_parser("batch", parents=[where, grid, pace], help="run_all.sh: all notebooks by papermill")
+    batch.add_argument("--targets", nargs="+", type=float, default=[], help="accuracies in per cent for Table 1")
+    commands.add_parser("status", parents=[where, grid], help="what is done, running and left")
+    teacher = commands.add_parser("teacher", parents=[where, pace], help="train or import one teacher")
+    teacher.add_argument("--model", required=True)
+    teacher.add_argument("--recipe", help="reference or fast (default: the profile's)")
+    teacher.add_argument("--import", dest="checkpoint", type=Path, metavar="PTH", help="a RepDistiller checkpoint")
+    teacher.add_argument("--seed", type=int, default=0)
+    notebook = commands.add_parser("notebook", help="run one notebook with checked parameters")
+    notebook.add_argument("notebook", type=Path)
+    notebook.add_argument("output", type=Path)
+    notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="VALUE as JSON, else text")
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    args = parser().parse_args(words)
+    try:
+        COMMANDS[args.command](args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; everything finished is kept and the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def place_of(args: argparse.Namespace):
+    from .runner import Place, choose_device
+    study.profile(args.profile)
+    if getattr(args, "jobs", None) is not None and args.jobs < 1:
+        raise InputError(f"--jobs {args.jobs}: at least one student must be trained at a time")
+    if getattr(args, "time_budget", None) is not None and args.time_budget <= 0:
+        raise InputError(f"--time-budget {args.time_budget:g}: give a positive number of minutes")
+    results = args.results or PROJECT / "runs" / args.profile
+    return Place(results.resolve(), args.data.resolve(), args.cache.resolve(), PROJECT / "teachers",
+                 choose_device(args.device), args.image_size, not args.no_flip)
+
+
+def runs_of(args: argparse.Namespace) -> list[study.Run]:
+    dataset = args.dataset
+    if dataset and Path(dataset).is_dir():
+        dataset = str(Path(dataset).resolve())
+    return study.select(args.profile, args.experiment, dataset, args.pair, args.methods, args.n, args.seeds,
+                        args.learning_rates)
+
+
+def run(args: argparse.Namespace) -> None:
+    from . import runner
+    runner.run(runs_of(args), place_of(args), args.jobs, args.time_budget)
+
+
+def status(args: argparse.Namespace) -> None:
+    from . import runner
+    for line in runner.status(runs_of(args), place_of(args)):
+        print(line)
+
+
+def teacher(args: argparse.Namespace) -> None:
+    from . import runner
+    card = runner.make_teacher(args.profile, args.model, place_of(args), args.dataset, args.recipe, args.checkpoint,
+                               args.seed, args.time_budget)
+    print(f"{card['model']}: {card['test_accuracy']:.2f} % on the {card['dataset']} test set, {card['source']}, "
+          f"SHA-256 {card['weights_sha256']}")
+
+
+def notebook(args: argparse.Namespace) -> None:
+    from .notebooks import execute
+
+    def value(text: str):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    execute(args.notebook, args.output, **{name: value(text) for name, text in args.p})
+
+
+def batch(args: argparse.Namespace) -> None:
+    """Every notebook in order; arguments and images are checked before the first one starts."""
+    from .notebooks import SOURCES, execute
+    from .runner import check
+    place, runs = place_of(args), runs_of(args)
+    check(runs, place)
+    for target in args.targets:
+        if not 0 <= target <= 100:
+            raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
+    shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data), "cache": str(place.cache),
+              "dataset": args.dataset and runs[0].dataset, "image_size": args.image_size, "flip": place.flip,
+              "device": place.device}
+    executed, started = place.results / "notebooks", time.monotonic()
+
+    def minutes_left() -> float | None:
+        return args.time_budget and max(0.01, args.time_budget - (time.monotonic() - started) / 60)
+
+    def go(source: str, name: str | None = None, **parameters) -> None:
+        print(f"== {name or source}", flush=True)
+        execute(SOURCES / f"{source}.ipynb", executed / f"{name or source}.ipynb", **parameters)
+
+    if args.profile == "quick":
+        go("00_tour")
+    for model in dict.fromkeys(one.teacher for one in runs):
+        go("01_teacher", f"01_teacher-{model}", model=model, time_budget=minutes_left(), **shared)
+    go("02_experiments", experiments=args.experiment, pairs=args.pair, methods=args.methods, n=args.n, seeds=args.seeds,
+       learning_rates=args.learning_rates, jobs=args.jobs, time_budget=minutes_left(), **shared)
+    go("03_table1_figure2", results=str(place.results), targets=args.targets)
+    print(f"tables and figures: {place.results}/figures and {executed}/*.html")
+
+
+COMMANDS = {"run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""Images as tensors: decoded once into one cached file, cut into network inputs on the device.
+
+`load` knows `digits` (scikit-learn's, 8x8), `cifar100` (class folders, or torchvision's checked download) and any
+folder of images laid out as train/<class>/<image> and test/<class>/<image>.
+"""
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from .errors import InputError, choose
+from .files import generator, read_tensors, sha256, tensor_bytes, write_tensors
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How an image becomes a network input. Training: pad, random crop, random flip; evaluation: centre crop."""
+    crop: int                            # pixels, the side of the network's square input
+    padding: int                         # black pixels added to each side before the random crop
+    flip: bool                           # mirror half of the training views
+    mean: tuple[float, ...]              # of each channel, pixels in 0..1
+    std: tuple[float, ...]
+
+
+TRANSFORMS = {  # digits are never mirrored; CIFAR-100 as in the paper, section 4.1
+    "digits": Transform(8, 1, False, (0.3053,) * 3, (0.3761,) * 3),
+    "cifar100": Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+}
+
+
+@dataclass(frozen=True)
+class Images:
+    pixels: Tensor                       # [N, H, W, 3] uint8
+    labels: Tensor                       # [N] int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> "Images":
+        return Images(self.pixels[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    test: Images
+    transform: Transform
+    digest: str                          # SHA-256 of pixels, labels and class names
+
+
+class Views:
+    """Images on one device, cut into inputs [B, 3, crop, crop] float32 (channels last in memory), and their labels [N].
+
+    A view is described by three integers: the crop's row and column in the padded image, and 1 if mirrored.
+    """
+
+    def __init__(self, images: Images, transform: Transform, device: torch.device | str = "cpu"):
+        side = images.pixels.shape[1]
+        self.crop, self.flip = transform.crop, transform.flip
+        self.padding = transform.padding
+        self.span = side + 2 * self.padding - self.crop + 1      # how many places a crop can have along one side
+        self.centre = (side - self.crop) // 2 + self.padding
+        border = (0, 0) + (self.padding,) * 4
+        self.pixels = pad(images.pixels.to(device), border)
+        self.labels = images.labels.to(device)
+        self.steps = torch.arange(self.crop, device=device)
+        self.mean = torch.tensor(transform.mean, device=device) * 255
+        self.scale = 1 / (torch.tensor(transform.std, device=device) * 255)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def draw(self, count: int, random: torch.Generator) -> Tensor:
+        """[count, 3]: an independent random view for each of `count` images."""
+        places = torch.randint(self.span, (count, 2), generator=random)
+        mirrored = torch.randint(2, (count, 1), generator=random) * self.flip
+        return torch.cat([places, mirrored], 1)
+
+    def random(self, index: Tensor, views: Tensor) -> Tensor:
+        """Images `index` [B] in the given views [B, 3]: one gather for the whole batch."""
+        row, column, mirrored = views.unbind(1)
+        rows = row[:, None] + self.steps
+        columns = column[:, None] + torch.where(mirrored[:, None] == 1, self.crop - 1 - self.steps, self.steps)
+        return self._normalised(self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]])
+
+    def plain(self, chosen: slice) -> Tensor:
+        """The evaluation view of a range of images: the centre, never mirrored."""
+        window = slice(self.centre, self.centre + self.crop)
+        return self._normalised(self.pixels[chosen, window, window])
+
+    def _normalised(self, pixels: Tensor) -> Tensor:
+        return ((pixels.float() - self.mean) * self.scale).permute(0, 3, 1, 2)
+
+
+def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Training and validation indices of the run with n images: nested in n, the same for every method.
+
+    One permutation of all `total` images per seed; the first n are used, every fifth of them for validation, so that a
+    run asks the teacher about n - n // 5 images. InputError if n does not fit.
+    """
+    if n > total:
+        raise InputError(f"n = {n} is more than the {total} training images; choose n of at most {total}")
+    if n < 10:
+        raise InputError(f"n = {n} is too small to split 80/20; choose n of at least 10")
+    chosen = torch.randperm(total, generator=generator(seed, "subset"))[:n]
+    validation = torch.arange(n) % 5 == 4
+    return chosen[~validation], chosen[validation]
+
+
+def load(name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True) -> Dataset:
+    """A dataset by name or by the path of its class folders.
+
+    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size: pixels to resize a
+    folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
+    InputError if the dataset is unknown or its folder cannot be used.
+    """
+    if name == "digits":
+        return _dataset(name, *_digits())
+    if name == "cifar100":
+        folder = root / "cifar100"
+        if not (folder / "train").is_dir():
+            return _dataset(name, *_torchvision_cifar100(root))
+        return _dataset(name, *_folder(folder, cache, 32))
+    folder = Path(name)
+    if len(folder.parts) == 1 and not folder.exists():
+        choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
+    return _dataset(folder.resolve().name, *_folder(folder, cache, size), flip)
+
+
+def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], flip: bool = True) -> Dataset:
+    if name not in TRANSFORMS:
+        side = train.pixels.shape[1]
+        values = train.pixels.view(-1, 3).float() / 255
+        mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
+        transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
+    else:
+        transform = TRANSFORMS[name]
+    tensors = (train.pixels, train.labels, test.pixels, test.labels)
+    digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
+    return Dataset(name, classes, train, test, transform, digest)
+
+
+def _digits() -> tuple[Images, Images, tuple[str, ...]]:
+    """1,797 scanned digits, 0..16 scaled to 0..240; 1,297 to train on and 500 to test, by a fixed permutation."""
+    from sklearn.datasets import load_digits
+    digits = load_digits()
+    pixels = torch.tensor(digits.images * 15, dtype=torch.uint8)[..., None].expand(-1, -1, -1, 3).contiguous()
+    images = Images(pixels, torch.tensor(digits.target, dtype=torch.int64))
+    order = torch.randperm(len(images), generator=generator(0, "digits"))
+    return images[order[500:]], images[order[:500]], tuple(map(str, digits.target_names))
+
+
+def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+    from torchvision.datasets import CIFAR100
+    try:
+        parts = [CIFAR100(root, train=train, download=True) for train in (True, False)]
+    except Exception as error:  # no network, a broken archive, a read-only folder: torchvision raises many kinds
+        raise InputError(f"no images in {root / 'cifar100'} and torchvision's download failed ({str(error)[:80]}); "
+                         f"put class folders at {root / 'cifar100'}/train and test, or name their parent with --data"
+                         ) from None
+    train, test = (Images(torch.from_numpy(part.data), torch.tensor(part.targets)) for part in parts)
+    return train, test, tuple(parts[0].classes)
+
+
+def _folder(folder: Path, cache: Path, size: int | None) -> tuple[Images, Images, tuple[str, ...]]:
+    """Class folders through the cache: the listing (names, sizes, times) decides whether it is still good."""
+    files = {part: _listing(folder / part) for part in ("train", "test")}
+    classes = tuple(files["train"])
+    if set(classes) != set(files["test"]):
+        differing = sorted(set(classes) ^ set(files["test"]))
+        raise InputError(f"train/ and test/ of {folder} hold different classes: {', '.join(differing[:5])}")
+    if len(classes) < 2:
+        raise InputError(f"{folder}/train has one class, {classes[0]!r}; a classifier needs at least two")
+    every = [path for part in files.values() for paths in part.values() for path in paths]
+    stamps = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in every]
+    kept = cache / f"{folder.resolve().name}-{sha256(json.dumps([stamps, size]))[:16]}.safetensors"
+    if not kept.exists():
+        tensors = {}
+        for part, by_class in files.items():
+            paths = [path for name in classes for path in by_class[name]]
+            tensors[f"{part}_pixels"] = _decode(paths, size)
+            tensors[f"{part}_labels"] = torch.repeat_interleave(
+                torch.arange(len(classes)), torch.tensor([len(by_class[name]) for name in classes]))
+        if tensors["train_pixels"].shape[1:] != tensors["test_pixels"].shape[1:]:
+            raise InputError(f"train/ and test/ of {folder} differ in image size; give one with --image-size")
+        write_tensors(kept, tensors)
+    tensors, _ = read_tensors(kept)
+    train, test = (Images(tensors[f"{part}_pixels"], tensors[f"{part}_labels"]) for part in ("train", "test"))
+    return train, test, classes
+
+
+def _listing(folder: Path) -> dict[str, list[Path]]:
+    """Class name -> its images, both sorted. InputError if the folder is missing or a class is empty."""
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}; images are expected as train/<class>/<image> and test/<class>/<image>")
+    listing = {entry.name: sorted(path for path in entry.iterdir() if path.suffix.lower() in SUFFIXES)
+               for entry in sorted(folder.iterdir()) if entry.is_dir() and not entry.name.startswith(".")}
+    if not listing:
+        raise InputError(f"{folder} holds no class folders; images are expected as {folder}/<class>/<image>")
+    for name, paths in listing.items():
+        if not paths:
+            raise InputError(f"{folder / name} holds no images; remove the class or fill it")
+    return listing
+
+
+def _decode(paths: list[Path], size: int | None) -> Tensor:
+    """[N, H, W, 3] uint8 of image files. InputError names a broken file, or one of another size."""
+    from PIL import Image
+
+    def decode(path: Path) -> Tensor:
+        try:
+            with Image.open(path) as image:
+                image = image.convert("RGB")
+        except Exception:  # PIL raises OSError, SyntaxError, struct.error and more on broken files
+            raise InputError(f"{path} cannot be read as an image; remove or replace it") from None
+        if size:
+            image = image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BILINEAR)
+        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(image.height, image.width, 3)
+
+    with ThreadPoolExecutor() as pool:
+        images = list(pool.map(decode, paths))
+    for path, image in zip(paths, images):
+        if image.shape != images[0].shape or image.shape[0] != image.shape[1]:
+            raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one size are "
+                             f"needed; give a size with --image-size")
+    return torch.stack(images)

@@ -1,0 +1,17 @@
+"""A user's mistake: one line that names the value and the remedy. The command line prints it and exits with 2."""
+from difflib import get_close_matches
+from typing import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used; the message is one line, with the value and what would be right."""
+
+
+def choose(kind: str, name, options: Iterable) -> None:
+    """Raise InputError unless `name` is one of `options`; `kind` says what it is ('method', 'profile', ...)."""
+    options = list(options)
+    if name in options:
+        return
+    close = get_close_matches(str(name), [str(option) for option in options], n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise InputError(f"unknown {kind} {name!r}: {hint}choose from {', '.join(map(str, options))}")

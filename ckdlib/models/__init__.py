@@ -1,0 +1,25 @@
+"""Networks for small images (8x8 to 64x64), by name, with the state-dict keys of RepDistiller.
+
+Every network gives logits [B, classes] when called; `forward_features` gives (list of features, logits), a map
+[B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final linear layer.
+"""
+from torch import nn
+
+from ..errors import InputError, choose
+from .resnet import ResNet
+from .vgg import PLANS, VGG
+from .wrn import WideResNet
+
+NAMES = (*(f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
+         "wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2", *(f"vgg{depth}" for depth in PLANS))
+
+
+def build(name: str, num_classes: int) -> nn.Module:
+    """The network of that name, freshly initialised from torch's global generator. InputError lists the names."""
+    choose("model", name, NAMES)
+    if num_classes < 2:
+        raise InputError(f"num_classes = {num_classes}: a classifier needs at least two classes")
+    if name.startswith("wrn"):
+        depth, width = map(int, name.split("_")[1:])
+        return WideResNet(depth, width, num_classes)
+    return VGG(int(name[3:]), num_classes) if name.startswith("vgg") else ResNet(int(name[6:]), num_classes)

@@ -1,0 +1,53 @@
+"""Residual networks for small images (He et al. 2016, section 4.2: 6n + 2 layers, 16, 32 and 64 channels)."""
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a shortcut, projected where the shape changes; ReLU after the sum."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = conv3x3(outputs, outputs), nn.BatchNorm2d(outputs)
+        self.downsample = nn.Identity()
+        if inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+        return relu(y + self.downsample(x))
+
+
+class ResNet(nn.Module):
+    def __init__(self, depth: int, num_classes: int):
+        super().__init__()
+        blocks = (depth - 2) // 6
+        self.conv1, self.bn1 = conv3x3(3, 16), nn.BatchNorm2d(16)
+        self.layer1, self.layer2, self.layer3 = (
+            nn.Sequential(*(Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
+                            for i in range(blocks)))
+            for inputs, outputs, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)))
+        self.fc = nn.Linear(64, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.fc
+
+    def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Five features: the stem, the three stages (all after ReLU), the pooled vector [B, 64]."""
+        maps = [relu(self.bn1(self.conv1(x)))]
+        for layer in (self.layer1, self.layer2, self.layer3):
+            maps.append(layer(maps[-1]))
+        pooled = maps[-1].mean((2, 3))
+        return [*maps, pooled], self.fc(pooled)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_features(x)[1]

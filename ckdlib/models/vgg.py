@@ -1,0 +1,51 @@
+"""VGG with batch norm for small images (Simonyan and Zisserman 2015; one linear layer as the classifier)."""
+from math import sqrt
+
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, relu
+
+WIDTHS = (64, 128, 256, 512, 512)
+PLANS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def block(convolutions: int, inputs: int, outputs: int) -> nn.Sequential:
+    """3x3 convolutions with norm, ReLU between them but not after the last."""
+    layers: list[nn.Module] = []
+    for i in range(convolutions):
+        layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class VGG(nn.Module):
+    def __init__(self, depth: int, num_classes: int):
+        super().__init__()
+        for i, (convolutions, inputs, outputs) in enumerate(zip(PLANS[depth], (3, *WIDTHS), WIDTHS)):
+            self.add_module(f"block{i}", block(convolutions, inputs, outputs))
+        self.classifier = nn.Linear(WIDTHS[-1], num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, sqrt(2 / (9 * module.out_channels)))
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.classifier.weight, 0, 0.01)
+        nn.init.zeros_(self.classifier.bias)
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.classifier
+
+    def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Six features: the five blocks after ReLU, the pooled vector [B, 512].
+
+        Maps are halved before blocks 1 to 3, and before block 4 if they are still larger than 7x7 (64x64 images).
+        """
+        maps: list[Tensor] = []
+        for i in range(5):
+            if 1 <= i <= 3 or x.shape[-1] > 7 and i == 4:
+                x = max_pool2d(x, 2)
+            x = relu(self.get_submodule(f"block{i}")(x))
+            maps.append(x)
+        pooled = x.mean((2, 3))
+        return [*maps, pooled], self.classifier(pooled)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_features(x)[1]

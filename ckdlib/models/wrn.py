@@ -1,0 +1,64 @@
+"""Wide residual networks (Zagoruyko and Komodakis 2016): pre-activation blocks, 6n + 4 layers, no dropout."""
+from math import sqrt
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from .resnet import conv3x3
+
+
+class Unit(nn.Module):
+    """Norm, ReLU, convolution, twice, plus the input; where the shape changes the activated input is projected."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(inputs), conv3x3(inputs, outputs, stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(outputs), conv3x3(outputs, outputs)
+        if inputs != outputs:
+            self.convShortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        active = relu(self.bn1(x))
+        y = self.conv2(relu(self.bn2(self.conv1(active))))
+        return y + (self.convShortcut(active) if hasattr(self, "convShortcut") else x)
+
+
+class Stage(nn.Module):
+    def __init__(self, units: int, inputs: int, outputs: int, stride: int):
+        super().__init__()
+        self.layer = nn.Sequential(*(Unit(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
+                                     for i in range(units)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+class WideResNet(nn.Module):
+    def __init__(self, depth: int, width: int, num_classes: int):
+        super().__init__()
+        units, widths = (depth - 4) // 6, [16 * width, 32 * width, 64 * width]
+        self.conv1 = conv3x3(3, 16)
+        self.block1 = Stage(units, 16, widths[0], 1)
+        self.block2 = Stage(units, widths[0], widths[1], 2)
+        self.block3 = Stage(units, widths[1], widths[2], 2)
+        self.bn1 = nn.BatchNorm2d(widths[2])
+        self.fc = nn.Linear(widths[2], num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels)))
+        nn.init.zeros_(self.fc.bias)
+
+    @property
+    def head(self) -> nn.Linear:
+        return self.fc
+
+    def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Five features: the stem and the three stages (raw sums, before norm and ReLU), the pooled vector [B, C]."""
+        maps = [self.conv1(x)]
+        for block in (self.block1, self.block2, self.block3):
+            maps.append(block(maps[-1]))
+        pooled = relu(self.bn1(maps[-1])).mean((2, 3))
+        return [*maps, pooled], self.fc(pooled)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_features(x)[1]

@@ -1,0 +1,35 @@
+"""Notebooks in batch: papermill with checked parameters, an executed copy and an HTML version of each."""
+import sys
+from pathlib import Path
+
+from .errors import InputError, choose
+from .files import replacing
+
+SOURCES = Path(__file__).parents[1] / "notebooks"
+
+
+def execute(notebook: Path, output: Path, **parameters) -> None:
+    """Run a notebook with `parameters`, writing `output` (.ipynb) and its HTML version beside it.
+
+    InputError for a parameter that the notebook does not declare, and for the user's mistakes met inside it.
+    """
+    import papermill
+    from nbconvert import HTMLExporter
+    from papermill.exceptions import PapermillExecutionError
+
+    if not notebook.is_file():
+        raise InputError(f"no notebook {notebook}; there are {', '.join(p.name for p in sorted(SOURCES.glob('*.ipynb')))}")
+    declared = papermill.inspect_notebook(str(notebook))
+    for name in parameters:
+        choose(f"parameter of {notebook.name}", name, declared)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        papermill.execute_notebook(str(notebook), str(output), parameters, cwd=str(notebook.parent),
+                                   progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr)
+    except PapermillExecutionError as error:
+        if error.ename in ("InputError", "ValueError"):
+            raise InputError(f"{notebook.name}: {error.evalue}") from None
+        raise
+    html, _ = HTMLExporter().from_filename(str(output))
+    with replacing(output.with_suffix(".html")) as beside:
+        beside.write_text(html)

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The whole study in batch: teacher calls -> students -> tables and figures. `./run_all.sh --help` lists the options.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+exec "$PYTHON" -m ckdlib batch "$@"
