@@ -115,18 +115,20 @@ def draw_negatives(labels: Tensor, index: Tensor, negatives: int, random: torch.
     `negatives` draws with replacement, uniform over the items of other classes. labels: [N].
     ValueError if all items are of one class.
     """
-    order = labels.argsort(stable=True)
-    own = labels[index]
-    first = torch.searchsorted(labels[order], own)
-    size = torch.searchsorted(labels[order], own, right=True) - first
-    others = len(labels) - size
+    order, batch, items = labels.argsort(stable=True), len(index), len(labels)
+    own, place = labels[index], torch.arange(items, device=labels.device)     # place: in the order of classes
+    first = torch.searchsorted(labels[order], own)[:, None]
+    after = torch.searchsorted(labels[order], own, right=True)[:, None]       # own class: first <= place < after
+    others = items - (after - first)
     if not bool((others > 0).all()):
         raise ValueError("all items are of one class: there is no negative to draw")
-    share = torch.rand(len(index), negatives, generator=random, device=labels.device, dtype=torch.float64)
-    rank = (share * others[:, None]).long()
-    rank += (rank >= first[:, None]) * size[:, None]             # step over the item's own class
-    counts = torch.zeros(len(index), len(labels), device=labels.device)
-    return counts.scatter_add_(1, order[rank], counts.new_ones(()).expand(rank.shape))
+    share = torch.rand(batch, negatives, generator=random, device=labels.device)
+    rank = torch.minimum((share * others).long(), others - 1)                 # among the other classes' places
+    rank += items * torch.arange(batch, device=labels.device)[:, None]
+    counts = rank.flatten().bincount(minlength=batch * items).view(batch, items)
+    counts = counts.gather(1, torch.where(place < first, place, place - (after - first)).clamp(min=0))
+    counts = counts.masked_fill((first <= place) & (place < after), 0)
+    return torch.zeros(batch, items, device=labels.device).index_copy_(1, order, counts.float())
 
 
 class CRD(nn.Module):

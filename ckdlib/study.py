@@ -37,10 +37,10 @@ class Profile:
 PROFILES = {profile.name: profile for profile in (
     Profile(
         "quick", "digits", about="minutes on 2 cores: scikit-learn's digits, small networks",
-        recipe=Recipe(schedule="one_cycle", steps=240, checks=12),
-        teacher_recipe=Recipe(schedule="one_cycle", learning_rate=0.1, steps=600, checks=20),
+        recipe=Recipe(schedule="one_cycle", steps=120, checks=12),
+        teacher_recipe=Recipe(schedule="one_cycle", learning_rate=0.1, steps=400, checks=20),
         experiments={"black_box": Experiment(
-            (("wrn_16_2", "wrn_16_1"),), BLACK_BOX, (50, 100, 200, 400), (1, 2, 3), (80, 85, 90, 95))}),
+            (("resnet14", "resnet8"),), BLACK_BOX, (50, 100, 200, 400), (1, 2, 3), (80, 85, 90, 95))}),
     Profile(
         "pilot", "cifar100", about="CIFAR-100 in hours on a CPU, minutes on a GPU: small networks, a fixed number of steps",
         recipe=Recipe(schedule="one_cycle", steps=2400, checks=12),
