@@ -5,10 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from . import study
-from .errors import InputError
-
-PROJECT = Path(__file__).parents[1]
+from . import methods, study
+from .errors import InputError, OutOfTime
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,8 +19,8 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--profile", default="quick", help="size of the study: " + "; ".join(
         f"{p.name}: {p.about}" for p in study.PROFILES.values()))
     where.add_argument("--results", type=Path, help="folder of rows, figures, notebooks (default runs/PROFILE)")
-    where.add_argument("--data", type=Path, default=PROJECT / "data", help="folder that holds or receives cifar100/")
-    where.add_argument("--cache", type=Path, default=PROJECT / "data" / "cache", help="folder of decoded images")
+    where.add_argument("--data", type=Path, help="folder that holds or receives cifar100/ (default data)")
+    where.add_argument("--cache", type=Path, help="folder of decoded images (default data/cache)")
     where.add_argument("--dataset", help="instead of the profile's: digits, cifar100, or a folder with train/ and "
                                          "test/, a folder of images for each class in both")
     where.add_argument("--image-size", type=int, help="pixels to resize such a folder's images to")
@@ -66,6 +64,8 @@ def main(words: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OutOfTime as stopped:
+        print(stopped, file=sys.stderr)
     except KeyboardInterrupt:
         print("stopped; everything finished is kept and the same command goes on", file=sys.stderr)
         return 130
@@ -73,15 +73,14 @@ def main(words: list[str] | None = None) -> int:
 
 
 def place_of(args: argparse.Namespace):
-    from .runner import Place, choose_device
+    from .place import PROJECT, at
     study.profile(args.profile)
     if getattr(args, "jobs", None) is not None and args.jobs < 1:
         raise InputError(f"--jobs {args.jobs}: at least one student must be trained at a time")
     if getattr(args, "time_budget", None) is not None and args.time_budget <= 0:
         raise InputError(f"--time-budget {args.time_budget:g}: give a positive number of minutes")
-    results = args.results or PROJECT / "runs" / args.profile
-    return Place(results.resolve(), args.data.resolve(), args.cache.resolve(), PROJECT / "teachers",
-                 choose_device(args.device), args.image_size, not args.no_flip)
+    return at(args.results or PROJECT / "runs" / args.profile, args.data, args.cache, args.device, args.image_size,
+              not args.no_flip)
 
 
 def runs_of(args: argparse.Namespace) -> list[study.Run]:
@@ -124,13 +123,14 @@ def notebook(args: argparse.Namespace) -> None:
 
 def batch(args: argparse.Namespace) -> None:
     """Every notebook in order; arguments and images are checked before the first one starts."""
+    from .analysis import check_target
     from .notebooks import SOURCES, execute
     from .runner import check
+    from .store import Store
     place, runs = place_of(args), runs_of(args)
     check(runs, place)
     for target in args.targets:
-        if not 0 <= target <= 100:
-            raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
+        check_target(target)
     shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data), "cache": str(place.cache),
               "dataset": args.dataset and runs[0].dataset, "image_size": args.image_size, "flip": place.flip,
               "device": place.device}
@@ -143,14 +143,16 @@ def batch(args: argparse.Namespace) -> None:
         print(f"== {name or source}", flush=True)
         execute(SOURCES / f"{source}.ipynb", executed / f"{name or source}.ipynb", **parameters)
 
-    if args.profile == "quick":
-        go("00_tour")
-    for model in dict.fromkeys(one.teacher for one in runs):
+    for model in dict.fromkeys(one.teacher for one in runs if methods.get(one.method).asks):
         go("01_teacher", f"01_teacher-{model}", model=model, time_budget=minutes_left(), **shared)
+    if args.profile == "quick":
+        go("00_tour", results=str(place.results / "tour"), teachers=str(place.results / "teachers"))
     go("02_experiments", experiments=args.experiment, pairs=args.pair, methods=args.methods, n=args.n, seeds=args.seeds,
        learning_rates=args.learning_rates, jobs=args.jobs, time_budget=minutes_left(), **shared)
-    go("03_table1_figure2", results=str(place.results), targets=args.targets)
-    print(f"tables and figures: {place.results}/figures and {executed}/*.html")
+    if not Store(place.results).rows():
+        raise OutOfTime("no student was finished in time: no table yet; the same command goes on")
+    go("03_table1_figure2", results=str(place.results), targets=args.targets, save_to=str(place.results / "figures"))
+    print(f"tables and figures: {place.results}/figures, notebooks to read: {executed}/*.html")
 
 
 COMMANDS = {"run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}

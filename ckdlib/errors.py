@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Something the user gave cannot be used; the message is one line, with the value and what would be right."""
 
 
+class OutOfTime(Exception):
+    """The time budget ended; everything finished is kept, and the same command goes on."""
+
+
 def choose(kind: str, name, options: Iterable) -> None:
     """Raise InputError unless `name` is one of `options`; `kind` says what it is ('method', 'profile', ...)."""
     options = list(options)

@@ -2,7 +2,7 @@
 import sys
 from pathlib import Path
 
-from .errors import InputError, choose
+from .errors import InputError, OutOfTime, choose
 from .files import replacing
 
 SOURCES = Path(__file__).parents[1] / "notebooks"
@@ -11,7 +11,8 @@ SOURCES = Path(__file__).parents[1] / "notebooks"
 def execute(notebook: Path, output: Path, **parameters) -> None:
     """Run a notebook with `parameters`, writing `output` (.ipynb) and its HTML version beside it.
 
-    InputError for a parameter that the notebook does not declare, and for the user's mistakes met inside it.
+    InputError for a parameter that the notebook does not declare, and for the user's mistakes met inside it; OutOfTime
+    where its time budget ended.
     """
     import papermill
     from nbconvert import HTMLExporter
@@ -27,7 +28,9 @@ def execute(notebook: Path, output: Path, **parameters) -> None:
         papermill.execute_notebook(str(notebook), str(output), parameters, cwd=str(notebook.parent),
                                    progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr)
     except PapermillExecutionError as error:
-        if error.ename in ("InputError", "ValueError"):
+        if error.ename == "OutOfTime":
+            raise OutOfTime(error.evalue) from None
+        if error.ename == "InputError":
             raise InputError(f"{notebook.name}: {error.evalue}") from None
         raise
     html, _ = HTMLExporter().from_filename(str(output))

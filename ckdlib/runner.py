@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
@@ -16,53 +16,11 @@ from tqdm import tqdm
 
 from . import data, methods, models, teacher, train
 from .data import Dataset, Views
-from .errors import InputError
-from .files import generator, sha256, writable_folder, write_json, write_tensors
-from .ledger import Ledger
+from .errors import OutOfTime, choose
+from .files import sha256, writable_folder, write_json, write_tensors
+from .place import Place, teacher_view
 from .store import Store
 from .study import Run, expected_seconds, profile
-from .teacher import OutOfTime
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a batch reads and writes, and on which device it computes."""
-    results: Path
-    data: Path                           # holds or receives cifar100/
-    cache: Path                          # decoded images
-    teachers: Path                       # published teachers; those trained here go to results/teachers
-    device: str = "cpu"
-    image_size: int | None = None        # of a folder's images, if they must be resized
-    flip: bool = True                    # may a folder's training images be mirrored?
-
-    def dataset(self, name: str) -> Dataset:
-        return data.load(name, self.data, self.cache, self.image_size, self.flip)
-
-    def teacher_path(self, dataset: str, model: str) -> Path:
-        """Of the batch's own teacher; of the published one where there is no own."""
-        own, published = (teacher.weights_path(folder, dataset, model)
-                          for folder in (self.results / "teachers", self.teachers))
-        return published if published.exists() and not own.exists() else own
-
-    def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
-        """Each seed shows every image in one random view of its own."""
-        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, f"random view, seed {seed}")
-
-
-def choose_device(name: str | None) -> str:
-    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there."""
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"unknown device {name!r}: choose cpu or cuda") from None
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"unknown device {name!r}: choose cpu or cuda")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
-                         f"devices; choose --device cpu")
-    return name
 
 
 def default_jobs() -> int:
@@ -206,16 +164,6 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, deadline
             before = ledger.calls
             ledger.ask(index, teacher_view(dataset, seed, device), net)
             report(f"teacher {model}, seed {seed}: {ledger.calls - before} calls made, {ledger.calls} kept")
-
-
-def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
-    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(len(dataset.train), generator(seed, "view"))
-
-    def view(index: torch.Tensor) -> torch.Tensor:
-        shown = Views(dataset.train[index], dataset.transform, device)
-        return shown.random(torch.arange(len(index), device=device), draws[index].to(device))
-    return view
 
 
 def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:

@@ -14,17 +14,13 @@ from torch import nn
 
 from . import __version__, methods, models, train
 from .data import Dataset, Views
-from .errors import InputError, choose
+from .errors import InputError, OutOfTime, choose
 from .files import generator, read_tensors, replacing, sha256, write_json, write_tensors
 from .train import Recipe
 
 REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
 FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
 RECIPES = {"reference": REFERENCE, "fast": FAST}
-
-
-class OutOfTime(Exception):
-    """The time budget ended; what was done is kept."""
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:

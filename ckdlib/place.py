@@ -1,0 +1,77 @@
+"""Where a batch finds its images, teachers and kept calls, and on which device it computes."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import torch
+
+from . import data, teacher
+from .data import Dataset, Views
+from .errors import InputError
+from .files import generator
+from .ledger import Ledger
+
+
+PROJECT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a batch reads and writes, and on which device it computes."""
+    results: Path
+    data: Path                           # holds or receives cifar100/
+    cache: Path                          # decoded images
+    teachers: Path                       # published teachers; those trained here go to results/teachers
+    device: str = "cpu"
+    image_size: int | None = None        # of a folder's images, if they must be resized
+    flip: bool = True                    # may a folder's training images be mirrored?
+
+    def dataset(self, name: str) -> Dataset:
+        return data.load(name, self.data, self.cache, self.image_size, self.flip)
+
+    def teacher_path(self, dataset: str, model: str) -> Path:
+        """Of the batch's own teacher; of the published one where there is no own."""
+        own, published = (teacher.weights_path(folder, dataset, model)
+                          for folder in (self.results / "teachers", self.teachers))
+        return published if published.exists() and not own.exists() else own
+
+    def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
+        """Each seed shows every image in one random view of its own."""
+        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, f"random view, seed {seed}")
+
+
+def at(results: str | Path, data: str | Path | None = None, cache: str | Path | None = None,
+       device: str | None = None, image_size: int | None = None, flip: bool = True,
+       teachers: str | Path | None = None) -> Place:
+    """A place by its results folder; everything else has a default: data/, data/cache/, teachers/ of the project."""
+    if image_size is not None and image_size < 8:
+        raise InputError(f"image size {image_size}: the networks take images of 8 to 64 pixels")
+    return Place(Path(results).resolve(), Path(data or PROJECT / "data").resolve(),
+                 Path(cache or PROJECT / "data" / "cache").resolve(), Path(teachers or PROJECT / "teachers").resolve(),
+                 choose_device(device), image_size, flip)
+
+
+def choose_device(name: str | None) -> str:
+    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there."""
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"unknown device {name!r}: choose cpu or cuda") from None
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"unknown device {name!r}: choose cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
+                         f"devices; choose --device cpu")
+    return name
+
+
+def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
+    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(len(dataset.train), generator(seed, "view"))
+
+    def view(index: torch.Tensor) -> torch.Tensor:
+        shown = Views(dataset.train[index], dataset.transform, device)
+        return shown.random(torch.arange(len(index), device=device), draws[index].to(device))
+    return view

@@ -1,0 +1,187 @@
+"""Numbers -> figures: one function a figure, one style, a colour and a marker of its own for each method.
+
+Colours are of the colour-blind-safe palettes of Okabe and Ito and of Tol; every curve also differs by its marker, and
+the methods that the paper does not have are dashed, so that figures can be read in black and white.
+"""
+from pathlib import Path
+from typing import NamedTuple, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn
+import torch
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from torch import Tensor
+
+from .errors import choose
+
+
+class Look(NamedTuple):
+    label: str
+    colour: str
+    marker: str
+    line: str = "-"
+
+
+METHODS = {
+    "ce": Look("labels only (CE)", "#7f7f7f", "x", "--"),
+    "kd": Look("KD", "#000000", "o"),
+    "crd": Look("CRD", "#0072b2", "s"),
+    "mixup": Look("Mixup", "#56b4e9", "^"),
+    "rkd": Look("RKD", "#e69f00", "v"),
+    "dist": Look("DIST", "#cc79a7", "D"),
+    "ckd_pairs": Look("CKD (sampled pairs)", "#d55e00", "P"),
+    "ckd": Look("CKD (all pairs)", "#d55e00", "*", "--"),
+    "mse": Look("MSE control", "#009e73", "X", "--"),
+    "ckd_calibrated": Look("CKD calibrated", "#882255", "p", "--"),
+}
+INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
+
+
+def style() -> None:
+    """One style for every figure; called once by each notebook."""
+    seaborn.set_theme("paper", "ticks", font_scale=1.1, rc={
+        "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
+        "figure.dpi": 110, "savefig.dpi": 160, "pdf.fonttype": 42, "legend.frameon": False})
+
+
+def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = "") -> Figure:
+    """Figure 2: mean test accuracy over n, a panel for each pair; error bars are named in the figure.
+
+    summary: as `analysis.summary` gives it; interval: 'sd' (as in the paper) or 't'.
+    """
+    choose("interval", interval, INTERVALS)
+    pairs = summary.pair.unique()
+    figure, panels = _panels(len(pairs))
+    for panel, pair in zip(panels, pairs):
+        part = summary[summary.pair == pair]
+        shown = [method for method in METHODS if method in set(part.method)]
+        for place, method in enumerate(shown):
+            curve, look = part[part.method == method].sort_values("n"), METHODS[method]
+            half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
+            apart = 1 + 0.006 * (place - (len(shown) - 1) / 2)    # so that error bars do not cover one another
+            panel.errorbar(curve["n"] * apart, curve["mean"], half, color=look.colour, marker=look.marker,
+                           linestyle=look.line, label=look.label, markersize=6, linewidth=1.3, elinewidth=0.8, capsize=2)
+        _log_axis(panel, part.n.unique())
+        panel.set(title=pair.replace("-", " → "), xlabel="n, images a run may use (0.8 n teacher calls)")
+    panels[0].set_ylabel("test accuracy (%)")
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    fewest, most = int(summary.seeds.min()), int(summary.seeds.max())
+    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+    figure.suptitle(f"{dataset}: mean and {INTERVALS[interval]} over {seeds} seeds".removeprefix(": "), fontsize="medium")
+    return figure
+
+
+def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
+    """Paired differences to `baseline` in points of test accuracy, a panel for each pair and a row for each method.
+
+    gaps: as `analysis.paired_differences` gives it; bars are its 95 % t intervals, one shade for each n.
+    """
+    pairs, sizes = gaps.pair.unique(), sorted(gaps.n.unique())
+    shown = [method for method in METHODS if method in set(gaps.method)][::-1]
+    figure, panels = _panels(len(pairs), sharey=True)
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
+    for panel, pair in zip(panels, pairs):
+        for place, (n, shade) in enumerate(zip(sizes, shades)):
+            part = gaps[(gaps.pair == pair) & (gaps.n == n)].set_index("method").reindex(shown)
+            heights = np.arange(len(shown)) + 0.6 * (place / max(len(sizes) - 1, 1) - 0.5)
+            panel.errorbar(part["mean"], heights, xerr=(part["high"] - part["mean"]), fmt="osD^vPX*p"[place % 9],
+                           color=shade, label=f"n = {n}", markersize=4, capsize=2, linewidth=1)
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_yticks(range(len(shown)), [METHODS[method].label for method in shown])
+        panel.set(title=pair.replace("-", " → "), xlabel=f"points of test accuracy above {METHODS[baseline].label}")
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+# Pictures of the tour and of the teacher's page.
+
+def teacher_calls(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
+    """Images [K, 3, H, W] as the teacher saw them above its logits [K, C]."""
+    figure, grid = _grid(2, len(images), height=4)
+    for place, (image, row) in enumerate(zip(images, logits)):
+        _show(grid[0][place], image)
+        _bars(grid[1][place], row, classes)
+    grid[1][0].set_ylabel("teacher's logit")
+    return figure
+
+
+def comparison(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
+    """Two images [2, 3, H, W], the teacher's logits [2, C] for each, and their difference."""
+    figure, grid = _grid(1, 5, height=2.4)
+    for place, name in enumerate("ij"):
+        _show(grid[0][2 * place], images[place], f"image {name}")
+        _bars(grid[0][2 * place + 1], logits[place], classes, f"$t_{name}$")
+    _bars(grid[0][4], logits[0] - logits[1], classes, "$t_i - t_j$", "#d55e00")
+    return figure
+
+
+def offset_blindness(student: Tensor, target: Tensor) -> Figure:
+    """`ckd` and `mse` of logits [B, C] while one constant is added to a class of the student."""
+    from .losses import ckd, mse
+    figure, grid = _grid(1, 1, height=3, width=5)
+    offsets = np.linspace(-3, 3, 61)
+    direction = torch.eye(student.shape[1])[0]
+    for method, loss in (("ckd", ckd), ("mse", mse)):
+        look = METHODS[method]
+        grid[0][0].plot(offsets, [float(loss(student + float(o) * direction, target)) for o in offsets],
+                        color=look.colour, linestyle=look.line, label=look.label)
+    grid[0][0].set(xlabel="constant added to one class of every student logit vector", ylabel="loss")
+    grid[0][0].legend()
+    return figure
+
+
+def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
+    """Test accuracy of each class, ascending, from logits [N, C]; named where there are few classes."""
+    right = (logits.argmax(1) == labels).float()
+    shares = np.array([100 * float(right[labels == c].mean()) for c in range(len(classes))])
+    order = shares.argsort(kind="stable")
+    figure, grid = _grid(1, 1, height=3, width=7)
+    grid[0][0].bar(range(len(classes)), shares[order], color="#0072b2")
+    if len(classes) <= 30:
+        grid[0][0].set_xticks(range(len(classes)), [classes[c] for c in order])
+    grid[0][0].set(xlabel="class, ascending", ylabel="test accuracy (%)", ylim=(max(0, shares.min() - 10), 100))
+    return figure
+
+
+def _grid(rows: int, columns: int, height: float, width: float = 9) -> tuple[Figure, Sequence]:
+    from matplotlib.pyplot import subplots
+    return subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+
+
+def _show(panel, image: Tensor, title: str = "") -> None:
+    span = image.max() - image.min()
+    panel.imshow(((image - image.min()) / span.clamp(min=1e-6)).permute(1, 2, 0).numpy())
+    panel.set(title=title)
+    panel.set_axis_off()
+
+
+def _bars(panel, values: Tensor, classes: Sequence[str], title: str = "", colour: str = "#0072b2") -> None:
+    panel.bar(range(len(classes)), values.numpy(), color=colour)
+    panel.axhline(0, color="black", linewidth=0.6)
+    panel.set(title=title, xlabel="class")
+    if len(classes) <= 10:
+        panel.set_xticks(range(len(classes)), classes)
+
+
+def _panels(count: int, sharey: bool = False) -> tuple[Figure, Sequence]:
+    from matplotlib.pyplot import subplots
+    figure, grid = subplots(1, count, figsize=(1.8 + 4.4 * count, 4.2), squeeze=False, sharey=sharey, layout="constrained")
+    return figure, grid[0]
+
+
+def _log_axis(panel, ticks: Sequence[float]) -> None:
+    panel.set_xscale("log")
+    ticks = sorted(ticks)
+    panel.xaxis.set_major_locator(FixedLocator(ticks if len(ticks) < 8 else ticks[::3]))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(ScalarFormatter())
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """`name`.png and `name`.pdf in `folder`, the same bytes for the same figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
