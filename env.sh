@@ -29,7 +29,7 @@ make_venv() {
     echo "error: '$base -m venv' failed; on Debian and Ubuntu: apt install $("$base" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2
     return 1
   }
-  "$project/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$project/requirements.txt" || {
+  (cd "$project" && .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt) || {
     echo "error: pip could not install requirements.txt (see above); the next start tries again" >&2
     return 1
   }

@@ -26,7 +26,7 @@ def execute(notebook: Path, output: Path, **parameters) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(str(notebook), str(output), parameters, cwd=str(notebook.parent),
-                                   progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr)
+                                   progress_bar=False, extra_arguments=["--IPKernelApp.log_level=ERROR"], stdout_file=sys.stdout, stderr_file=sys.stderr)
     except PapermillExecutionError as error:
         if error.ename == "OutOfTime":
             raise OutOfTime(error.evalue) from None
