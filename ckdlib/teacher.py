@@ -31,8 +31,8 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
                   deadline: float | None = None, report=print) -> dict:
     """Train `model` on the whole training set and write weights and card under `folder`; returns the card.
 
-    A killed training goes on from its last checkpoint (one at most every 20 s). deadline: `time.monotonic()` after which it stops with
-    OutOfTime, its checkpoint written. report: called with one line every few seconds.
+    A killed training goes on from its last checkpoint, one at most every 20 s. deadline: `time.monotonic()` after
+    which it stops with OutOfTime, its checkpoint written. report: called with one line every few seconds.
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
@@ -68,7 +68,8 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
     card = _write(path, net, dataset, device, model, source="trained here", recipe=asdict(recipe), seed=seed,
                   training_seconds=round(before + time.monotonic() - started, 1), steps=result.steps)
     checkpoint.unlink(missing_ok=True)
-    report(f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, {path}")
+    report(f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
+           f"{path.relative_to(folder.parent)}")
     return card
 
 

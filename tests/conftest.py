@@ -1,0 +1,51 @@
+"""Shared fixtures: digits, a small trained teacher, class folders of coloured images, a place in a temporary folder."""
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from ckdlib import data, place, study, teacher
+from ckdlib.train import Recipe
+
+BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("digits", None, None)
+
+
+@pytest.fixture(scope="session")
+def teachers(digits, tmp_path_factory):
+    """A folder that holds a teacher of a few steps."""
+    folder = tmp_path_factory.mktemp("published") / "teachers"
+    teacher.train_teacher(digits, "resnet14", replace(BRIEF, steps=30, learning_rate=0.1), folder, torch.device("cpu"),
+                          report=lambda line: None)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path, teachers):
+    return place.at(tmp_path / "results", tmp_path / "data", tmp_path / "cache", "cpu", teachers=teachers)
+
+
+@pytest.fixture
+def brief():
+    """Runs of a few steps: brief(methods, n, seeds)."""
+    def runs(methods, n=(50,), seeds=(1,)):
+        return [replace(run, recipe=BRIEF) for run in study.select("quick", method_names=methods, calls=n, seeds=seeds)]
+    return runs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """train/ and test/ of two classes, eight images each of 12x12 random pixels."""
+    random = torch.Generator().manual_seed(0)
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / "animals" / part / name).mkdir(parents=True)
+            for i in range(8):
+                pixels = torch.randint(256, (12, 12, 3), generator=random, dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(tmp_path / "animals" / part / name / f"{i}.png")
+    return tmp_path / "animals"

@@ -1,0 +1,147 @@
+"""Images: views against a naive loop, nested splits, class folders good and bad."""
+import pytest
+import torch
+
+from ckdlib import data
+from ckdlib.data import Images, Transform, Views
+from ckdlib.errors import InputError
+
+
+@pytest.fixture
+def views():
+    pixels = torch.randint(256, (6, 12, 12, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    return Views(Images(pixels, torch.arange(6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))), pixels
+
+
+def naive(pixels, row, column, mirrored, crop=8, padding=2):
+    padded = torch.zeros(pixels.shape[0] + 2 * padding, pixels.shape[1] + 2 * padding, 3)
+    padded[padding:-padding, padding:-padding] = pixels
+    out = torch.empty(3, crop, crop)
+    for c in range(3):
+        for i in range(crop):
+            for j in range(crop):
+                value = padded[row + i, column + (crop - 1 - j if mirrored else j), c]
+                out[c, i, j] = (value / 255 - (0.4, 0.5, 0.6)[c]) / (0.2, 0.3, 0.4)[c]
+    return out
+
+
+def test_random_views_are_the_padded_crop_and_flip(views):
+    made, pixels = views
+    index = torch.tensor([3, 0, 3, 5])
+    drawn = made.draw(4, torch.Generator().manual_seed(2))
+    drawn[0, 2], drawn[1, 2] = 1, 0
+    expected = torch.stack([naive(pixels[i], *view) for i, view in zip(index.tolist(), drawn.tolist())])
+    torch.testing.assert_close(made.random(index, drawn), expected)
+
+
+def test_every_image_of_a_batch_has_its_own_view_and_all_views_are_equally_likely(views):
+    drawn = views[0].draw(16_200, torch.Generator().manual_seed(3))
+    places = (drawn[:, 0] * 9 + drawn[:, 1]) * 2 + drawn[:, 2]         # 12 + 2*2 - 8 + 1 = 9 places along each side
+    counts = places.bincount(minlength=162).float()
+    assert len(counts) == 162
+    assert ((counts - 100).square() / 100).sum() < 230                 # chi-squared of 161 degrees, p < 0.001
+
+
+def test_the_plain_view_is_the_centre(views):
+    made, pixels = views
+    torch.testing.assert_close(made.plain(slice(0, 1))[0], naive(pixels[0], 4, 4, False))
+
+
+def test_images_that_may_not_be_mirrored_are_not(views, digits):
+    made = Views(digits.train, digits.transform)
+    assert made.draw(1000, torch.Generator().manual_seed(0))[:, 2].sum() == 0
+
+
+def test_digits(digits):
+    assert (len(digits.train), len(digits.test), len(digits.classes)) == (1297, 500, 10)
+    values = digits.train.pixels.float() / 255
+    assert abs(values.mean() - digits.transform.mean[0]) < 1e-3 and abs(values.std() - digits.transform.std[0]) < 1e-3
+
+
+def test_splits_are_nested_and_disjoint():
+    small, held = data.split(1000, 100, 7)
+    large, held_large = data.split(1000, 400, 7)
+    assert (len(small), len(held)) == (80, 20)
+    assert set(small.tolist()) < set(large.tolist()) and set(held.tolist()) < set(held_large.tolist())
+    assert not set(large.tolist()) & set(held_large.tolist())
+    assert small.tolist() != data.split(1000, 100, 8)[0].tolist()
+
+
+@pytest.mark.parametrize("n, word", [(0, "too small"), (9, "too small"), (1001, "more than the 1000")])
+def test_n_must_fit(n, word):
+    with pytest.raises(InputError, match=f"n = {n} is {word}"):
+        data.split(1000, n, 0)
+
+
+def test_a_folder_is_decoded_once(folder, tmp_path, monkeypatch):
+    first = data.load(str(folder), tmp_path, tmp_path / "cache")
+    assert first.classes == ("cat", "dog") and first.train.pixels.shape == (16, 12, 12, 3)
+    monkeypatch.setattr(data, "_decode", lambda *_: pytest.fail("decoded twice"))
+    again = data.load(str(folder), tmp_path, tmp_path / "cache")
+    assert again.digest == first.digest and torch.equal(again.train.pixels, first.train.pixels)
+
+
+def test_a_changed_image_is_decoded_again(folder, tmp_path):
+    first = data.load(str(folder), tmp_path, tmp_path / "cache")
+    (folder / "train/cat/0.png").write_bytes((folder / "train/dog/0.png").read_bytes())
+    assert data.load(str(folder), tmp_path, tmp_path / "cache").digest != first.digest
+
+
+def test_a_folder_is_resized(folder, tmp_path):
+    assert data.load(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (16, 8, 8, 3)
+
+
+def test_cifar100_from_class_folders(folder, tmp_path):
+    (tmp_path / "cifar100").symlink_to(folder)
+    made = data.load("cifar100", tmp_path, tmp_path / "cache")
+    assert made.train.pixels.shape == (16, 32, 32, 3) and made.transform.padding == 4
+
+
+def break_image(folder):
+    path = folder / "train/dog/3.png"
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def remove_class(folder):
+    for path in (folder / "test/dog").iterdir():
+        path.unlink()
+    (folder / "test/dog").rmdir()
+
+
+def one_class(folder):
+    for part in ("train", "test"):
+        (folder / part / "dog").rename(folder.parent / f"{part}-dog")
+
+
+def empty_class(folder):
+    (folder / "train/emu").mkdir()
+
+
+def no_test(folder):
+    (folder / "test").rename(folder / "tests")
+
+
+def other_size(folder):
+    from PIL import Image
+    Image.new("RGB", (9, 9)).save(folder / "train/dog/3.png")
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (break_image, "dog/3.png cannot be read"), (remove_class, "different classes: dog"), (one_class, "one class, 'cat'"),
+    (empty_class, "emu holds no images"), (no_test, "no folder .*test"), (other_size, "dog/3.png is 9x9")])
+def test_bad_folders_name_what_is_wrong(folder, tmp_path, spoil, says):
+    spoil(folder)
+    with pytest.raises(InputError, match=says) as error:
+        data.load(str(folder), tmp_path, tmp_path / "cache")
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "cache").glob("*"))
+
+
+def test_missing_and_empty_folders(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        data.load(str(tmp_path / "nowhere" / "x"), tmp_path, tmp_path)
+    (tmp_path / "bare/train").mkdir(parents=True)
+    with pytest.raises(InputError, match="no class folders"):
+        data.load(str(tmp_path / "bare"), tmp_path, tmp_path)
+    with pytest.raises(InputError, match="unknown dataset 'digit': did you mean 'digits'"):
+        data.load("digit", tmp_path, tmp_path)

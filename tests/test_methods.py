@@ -1,0 +1,86 @@
+"""The registry: every method descends on a batch; what each sampler draws."""
+import pytest
+import torch
+
+from ckdlib import methods, teacher
+from ckdlib.data import Views
+from ckdlib.errors import InputError
+from ckdlib.methods import Batch
+
+LABELS = torch.arange(10).repeat_interleave(13)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_every_method_trains_one_batch_down(name, digits):
+    method = methods.get(name)
+    some = digits.train[torch.arange(64)]
+    views, logits = Views(some, digits.transform), 3 * torch.randn(64, 10, generator=seeded())
+    net = teacher.new("resnet8", 10)
+    helper = method.helper(10, 64) if method.helper else None
+    index = next(method.sampler(some.labels, 32, seeded()))
+    inputs = [views.random(row, views.draw(len(row), seeded(1))) for row in index]
+    mixing = torch.tensor(0.3)
+    optimiser = torch.optim.SGD([*net.parameters(), *(helper.parameters() if helper else ())], 0.01, 0.9)
+    losses = []
+    for _ in range(12):
+        batch = Batch(index, some.labels[index], logits[index] if method.asks else None,
+                      method.forward(net, inputs, mixing), mixing, some.labels, helper, seeded(2))
+        terms = method.loss(batch)
+        assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
+        losses.append(sum(terms.values()))
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_weights_of_the_protocol():
+    weights = {name: {term: weight for term, (weight, _) in method.terms.items()}
+               for name, method in methods.METHODS.items()}
+    assert weights["crd"] == {"labels": 1, "kl": 1, "crd": 0.8} and weights["dist"] == {"labels": 1, "kl": 1, "dist": 2}
+    assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {"labels": 1, "teacher": 1}
+    assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
+
+
+def test_passes_show_every_image_once_and_leave_no_batch_of_one():
+    drawn = methods.passes(torch.zeros(129), 64, seeded())
+    sizes, seen = [], []
+    for _ in range(methods.steps_per_epoch(129, 64)):
+        batch = next(drawn)
+        sizes.append(batch.shape[1])
+        seen += batch[0].tolist()
+    assert sizes == [64, 65] and sorted(seen) == list(range(129))
+    assert next(drawn)[0].tolist() != seen[:64]
+
+
+@pytest.mark.parametrize("images, steps", [(64, 1), (65, 1), (66, 2), (128, 2), (129, 2), (1280, 20), (1, 1)])
+def test_steps_per_epoch(images, steps):
+    assert methods.steps_per_epoch(images, 64) == steps
+
+
+def test_pairs_are_ordered_and_distinct():
+    drawn = methods.pairs(torch.zeros(9), 72, seeded())
+    first, second = next(drawn)
+    assert len(set(zip(first.tolist(), second.tolist()))) == 72 and (first != second).all()
+
+
+def test_the_pool_of_pairs_is_limited_and_fixed(monkeypatch):
+    monkeypatch.setattr(methods, "PAIR_LIMIT", 40)
+    drawn = methods.pairs(torch.zeros(20), 40, seeded())
+    pools = [set(zip(*next(drawn).tolist())) for _ in range(2)]
+    assert pools[0] == pools[1] and len(pools[0]) == 40
+
+
+def test_by_class_takes_five_of_a_class():
+    batch = next(methods.by_class(LABELS, 32, seeded()))[0]
+    counts = LABELS[batch].bincount(minlength=10)
+    assert len(set(batch.tolist())) == 32 and sorted(counts.tolist()) == [0, 0, 0, 2, 5, 5, 5, 5, 5, 5]
+
+
+def test_unknown_methods_are_refused():
+    with pytest.raises(InputError, match="unknown method 'kdd': did you mean 'kd'"):
+        methods.get("kdd")

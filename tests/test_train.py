@@ -1,0 +1,123 @@
+"""The training loop: schedules on scripted curves, best weights, determinism, resumption, calibration."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ckdlib import losses, methods, teacher, train
+from ckdlib.data import Views, split
+from ckdlib.train import Recipe, Verdict
+
+SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
+
+
+@pytest.fixture
+def parts(digits):
+    training, validation = split(len(digits.train), 100, 0)
+    logits = 3 * torch.randn(80, 10, generator=torch.Generator().manual_seed(0))
+    return (Views(digits.train[training], digits.transform), logits, Views(digits.train[validation], digits.transform))
+
+
+def fit(parts, recipe=SHORT, method="kd", net=None, seed=0, **options):
+    net = net or teacher.new("resnet8", 10, seed)
+    views, logits, validation = parts
+    return net, train.fit(net, methods.get(method), recipe, views, logits, validation, seed, **options)
+
+
+def equal(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+def test_early_stopping_on_a_scripted_curve():
+    plateau = Recipe(patience=2, stages=3).start(10)
+    scores = [10, 12, 12, 11, 13, 13, 13, 12, 12, 99]
+    verdicts, rates = [], []
+    for score in scores:
+        rates.append(plateau.rate(0))
+        verdicts.append(plateau.observe(score))
+        if verdicts[-1].stop:
+            break
+    no, better, rewind = Verdict(), Verdict(improved=True), Verdict(rewind=True)
+    assert verdicts == [better, better, no, rewind, better, no, rewind, no, Verdict(rewind=True, stop=True)]
+    assert rates == pytest.approx([0.05] * 4 + [0.005] * 3 + [0.0005] * 2)
+
+
+def test_epochs_are_limited():
+    plateau = Recipe(max_epochs=3).start(10)
+    assert [plateau.observe(score).stop for score in (1, 2, 3)] == [False, False, True]
+
+
+def test_one_cycle_rises_a_quarter_and_keeps_the_later_of_equals():
+    cycle = Recipe(schedule="one_cycle", learning_rate=1, steps=100, checks=4).start(7)
+    rates = [cycle.rate(step) for step in range(100)]
+    assert cycle.round_steps == 25 and max(rates) == rates[24] == 1 and rates[-1] == 0 and rates[11] == pytest.approx(0.48)
+    assert [cycle.observe(score) for score in (5, 5, 4, 6)] == [
+        Verdict(True), Verdict(True), Verdict(False), Verdict(True, stop=True)]
+
+
+def test_milestones():
+    schedule = Recipe(schedule="milestones", learning_rate=1, max_epochs=3, milestones=(1, 2)).start(10)
+    assert [schedule.rate(step) for step in (9, 10, 20)] == pytest.approx([1, 0.1, 0.01])
+    assert [schedule.observe(0).stop for _ in range(3)] == [False, False, True]
+
+
+def test_the_same_seed_gives_the_same_student(parts):
+    first, second, other = (fit(parts, seed=seed)[0] for seed in (1, 1, 2))
+    assert equal(first, second) and not equal(first, other)
+
+
+@pytest.mark.parametrize("method", ["ce", "crd", "ckd_pairs"])
+def test_a_resumed_training_equals_an_uninterrupted_one(parts, method):
+    kept = {}
+
+    def keep(rounds, score, save):
+        if rounds == 2:
+            kept["saved"] = save()
+    without = (*parts[:2], None)         # teachers are trained without validation
+    whole, first = fit(without, method=method, after_round=keep)
+    resumed, second = fit(without, method=method, resume=kept["saved"])
+    if method != "crd":                  # CRD draws its negatives from the device's own generator
+        assert equal(whole, resumed)
+    assert (first.steps, first.student_passes) == (second.steps, second.student_passes)
+
+
+def test_the_best_weights_stay(parts):
+    scores = []
+    net, result = fit(parts, Recipe(learning_rate=0.5, patience=2, stages=2, max_epochs=8),
+                      after_round=lambda rounds, score, save: scores.append(score))
+    assert result.best_score == max(scores) == pytest.approx(train.validate(net, parts[2]))
+    assert result.best_step == 2 * (scores.index(max(scores)) + 1)
+
+
+def test_a_diverged_training_says_so(parts):
+    assert fit(parts, replace(SHORT, learning_rate=1e12), method="mse")[1].status == "diverged"
+
+
+def test_calibration_makes_the_mean_error_zero_and_changes_no_comparison(parts):
+    views, logits, _ = parts
+    net = fit(parts, method="ckd")[0]
+    before = train.predict(net, views)
+    train.calibrate(net, views, logits)
+    after, target = train.predict(net, views), losses.joint_target(views.labels, logits)
+    assert (after - target).mean(0).abs().max() < 1e-4 < (before - target).mean(0).abs().max()
+    torch.testing.assert_close(losses.ckd(after, target), losses.ckd(before, target))
+    torch.testing.assert_close(losses.mse(after, target), losses.ckd(before, target), rtol=1e-4, atol=1e-5)
+
+
+def test_a_calibrated_method_is_calibrated_before_it_is_validated(parts):
+    net = fit(parts, replace(SHORT, checks=1), method="ckd_calibrated")[0]
+    views, logits, _ = parts
+    assert (train.predict(net, views) - losses.joint_target(views.labels, logits)).mean(0).abs().max() < 1e-4
+
+
+def test_passes_are_counted(parts):
+    assert fit(parts, method="kd")[1].student_passes == 4 * 80          # 8 steps: batches of 64 and 16
+    assert fit(parts, method="ckd_pairs")[1].student_passes == 8 * 64 * 2
+    assert fit(parts, method="mixup")[1].student_passes == 8 * 64
+
+
+def test_monitoring_the_loss(parts):
+    net = teacher.new("resnet8", 10)
+    logits = train.predict(net, parts[2])
+    expected = torch.nn.functional.cross_entropy(logits, parts[2].labels).item()
+    assert train.validate(net, parts[2], "loss") == pytest.approx(-expected)
