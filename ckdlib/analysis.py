@@ -178,7 +178,7 @@ def reductions(calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.B
         upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
         cells.append({"pair": pair, "target": target, "rival": others.method[others.calls.idxmin()],
                       "reduction": 100 * (1 - upper / lower) if known else np.nan,
-                      "bound": "" if np.isfinite(mine) and np.isfinite(best) else ">="})
+                      "bound": ">=" if known and not (np.isfinite(mine) and np.isfinite(best)) else ""})
     return pd.DataFrame(cells, columns=["pair", "target", "rival", "reduction", "bound"])
 
 

@@ -1,0 +1,94 @@
+"""A user's mistakes on the command line: one line that names the value, exit code 2, nothing written."""
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ckdlib.__main__ import main
+
+COMMON = ["--methods", "ce", "--n", "50", "--seeds", "1", "--jobs", "1"]
+
+
+@pytest.mark.parametrize("words, says", [
+    (["run", "--profile", "quik"], "unknown profile 'quik'"),
+    (["run", "--experiment", "blackbox"], "'blackbox'"),
+    (["run", "--methods", "kdd"], "unknown method 'kdd'"),
+    (["run", "--pair", "resnet14-resnet9"], "unknown model 'resnet9'"),
+    (["run", "--dataset", "digit"], "unknown dataset 'digit'"),
+    (["run", "--dataset", "/nowhere/images"], "no folder /nowhere/images/train"),
+    (["run", "--device", "tpu"], "unknown device 'tpu'"),
+    (["run", "--n", "0"], "n = 0 is too small"),
+    (["run", "--n", "2000"], "n = 2000 is more than the 1297"),
+    (["run", "--n", "many"], "invalid int value: 'many'"),
+    (["run", "--jobs", "0"], "--jobs 0"),
+    (["run", "--time-budget", "-3"], "--time-budget -3"),
+    (["run", "--image-size", "3"], "image size 3"),
+    (["run", "--result", "x", "--bogus"], "--bogus"),
+    (["batch", "--targets", "101"], "target 101"),
+    (["status", "--profile", "quik"], "unknown profile 'quik'"),
+    (["teacher", "--model", "resnet15"], "unknown model 'resnet15'"),
+    (["teacher", "--model", "resnet14", "--recipe", "slow"], "unknown teacher recipe 'slow'"),
+    (["teacher", "--model", "resnet14", "--import", "/nowhere.pth"], "/nowhere.pth"),
+    (["notebook", "notebooks/09.ipynb", "out.ipynb"], "no notebook notebooks/09.ipynb"),
+    ([], "arguments are required"), (["walk"], "'walk'")])
+def test_mistakes(words, says, tmp_path, capsys):
+    if words and words[0] in ("run", "batch", "status", "teacher"):
+        words = [*words, "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
+    try:
+        code = main(words)
+    except SystemExit as stopped:
+        code = stopped.code
+    error = capsys.readouterr().err
+    assert code == 2 and says in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_asked_for_where_there_is_none(tmp_path, capsys):
+    assert main(["run", *COMMON, "--device", "cuda", "--results", str(tmp_path)]) == 2
+    assert "this machine has 0 CUDA devices; choose --device cpu" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_written(capsys):
+    assert main(["run", *COMMON, "--results", "/proc/results"]) == 2
+    assert "cannot write to /proc/results" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_results_that_are_read_only(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert main(["run", *COMMON, "--results", str(tmp_path)]) == 2
+    assert "cannot write to" in capsys.readouterr().err
+
+
+def test_a_misspelled_notebook_parameter(tmp_path, capsys):
+    out = tmp_path / "out.ipynb"
+    assert main(["notebook", "notebooks/03_table1_figure2.ipynb", str(out), "-p", "targts", "[50]"]) == 2
+    assert "unknown parameter of 03_table1_figure2.ipynb 'targts': did you mean 'targets'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capsys):
+    assert main(["notebook", "notebooks/03_table1_figure2.ipynb", str(tmp_path / "out.ipynb"), "-p", "results", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "no rows of experiment 'black_box'" in error and "Traceback" not in error
+
+
+def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
+    from ckdlib import runner
+    from ckdlib.store import Store
+    runner.run(brief(["ce"], seeds=[1, 2]), here, jobs=1, report=lambda line: None)
+    path = Store(here.results).path
+    path.write_bytes(path.read_bytes()[:-40])
+    assert main(["status", "--results", str(here.results)]) == 0
+    assert "left out 1 unreadable line(s), number 2" in capsys.readouterr().out
+
+
+def test_run_and_status_from_the_shell(tmp_path):
+    words = ["--methods", "ce", "--n", "50", "--seeds", "1", "--results", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-m", "ckdlib", "run", *words, "--jobs", "1"], capture_output=True, text=True)
+    assert done.returncode == 0 and "[1/1] resnet14-resnet8 ce n=50 seed 1" in done.stdout
+    told = subprocess.run([sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True)
+    assert told.stdout.startswith("black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made")

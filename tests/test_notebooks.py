@@ -1,0 +1,62 @@
+"""The committed notebooks: executed in order, thin, with outputs that a new run gives again; and the batch itself."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
+STRICT = {"03_table1_figure2.ipynb"}                     # made from committed rows alone, so deterministic
+
+
+def code_cells(path):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+def test_there_are_notebooks():
+    assert {path.name for path in NOTEBOOKS} >= {"00_tour.ipynb", "01_teacher.ipynb", "02_experiments.ipynb", *STRICT}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_was_executed_in_order_without_error(path):
+    cells = code_cells(path)
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert outputs and not [output for output in outputs if output["output_type"] == "error"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_is_thin_and_has_parameters(path):
+    cells = code_cells(path)
+    lines = [line for cell in cells for line in "".join(cell["source"]).splitlines() if line.strip()]
+    assert len(lines) <= 80 and not [line for line in lines if line.startswith(("def ", "class "))]
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in cells) == 1
+    assert str(PROJECT) not in path.read_text()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nbval(path):
+    mode = "--nbval" if path.name in STRICT else "--nbval-lax"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", mode, "-p", "no:cacheprovider", "--nbval-cell-timeout=300",
+                           f"--rootdir={PROJECT}", str(path)], capture_output=True, text=True, cwd=PROJECT)
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-3000:]
+
+
+def test_run_all_on_a_tiny_grid(tmp_path):
+    command = ["./run_all.sh", "--results", str(tmp_path), "--methods", "ce", "kd", "ckd", "--n", "50", "100", "--seeds", "1", "2"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 12
+    for name in ("figure2.png", "figure2.pdf", "table1.csv", "summary.csv"):
+        assert (tmp_path / "figures" / name).stat().st_size > 100
+    made = sorted(path.name for path in (tmp_path / "notebooks").iterdir())
+    assert made == sorted(f"{stem}.{kind}" for kind in ("html", "ipynb") for stem in (
+        "00_tour", "01_teacher-resnet14", "02_experiments", "03_table1_figure2"))
+    assert "resnet14-resnet8,kd," in (tmp_path / "figures" / "table1.csv").read_text()
+
+
+def test_run_all_refuses_a_mistake(tmp_path):
+    done = subprocess.run(["./run_all.sh", "--results", str(tmp_path), "--profile", "quik"], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: unknown profile 'quik'") and not done.stdout
