@@ -31,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("--experiment", nargs="+", default=[], help="default: every experiment of the profile")
     grid.add_argument("--pair", nargs="+", default=[], help="TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2")
     grid.add_argument("--methods", nargs="+", default=[])
-    grid.add_argument("--n", nargs="+", type=int, default=[], help="images a student may use, 80%% of them shown to the teacher")
+    grid.add_argument("--n", nargs="+", type=int, default=[],
+                      help="images a student may use, 80%% of them shown to the teacher")
     grid.add_argument("--seeds", nargs="+", type=int, default=[])
     grid.add_argument("--learning-rates", nargs="+", type=float, default=[], help="the best on validation is reported")
 
@@ -53,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     notebook = commands.add_parser("notebook", help="run one notebook with checked parameters")
     notebook.add_argument("notebook", type=Path)
     notebook.add_argument("output", type=Path)
-    notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="VALUE as JSON, else text")
+    notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+                          help="VALUE as JSON, else text")
     return top
 
 
@@ -131,9 +133,9 @@ def batch(args: argparse.Namespace) -> None:
     check(runs, place)
     for target in args.targets:
         check_target(target)
-    shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data), "cache": str(place.cache),
-              "dataset": args.dataset and runs[0].dataset, "image_size": args.image_size, "flip": place.flip,
-              "device": place.device}
+    shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data),
+              "cache": str(place.cache), "dataset": args.dataset and runs[0].dataset, "image_size": args.image_size,
+              "flip": place.flip, "device": place.device}
     executed, started = place.results / "notebooks", time.monotonic()
 
     def minutes_left() -> float | None:

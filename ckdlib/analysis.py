@@ -37,7 +37,8 @@ def frame(rows: Sequence[dict], experiment: str) -> pd.DataFrame:
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     score = table.groupby([*CELL, "learning_rate"]).val_accuracy.mean().reset_index()
     best = score.loc[score.groupby(CELL).val_accuracy.idxmax(), [*CELL, "learning_rate"]]
-    return table.merge(best).drop_duplicates([*CELL, "seed"], keep="last").sort_values([*CELL, "seed"], ignore_index=True)
+    chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
+    return chosen.sort_values([*CELL, "seed"], ignore_index=True)
 
 
 def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
@@ -217,8 +218,8 @@ def comparable(table: pd.DataFrame) -> bool:
 def beside_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """The paper's Table 1 and ours, in thousands of calls. InputError if these rows are not `comparable`."""
     if not comparable(table):
-        raise InputError(f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which is "
-                         f"{paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these")
+        raise InputError(f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which "
+                         f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these")
     ours = calls.set_index(["pair", "method", "target"])
     lines = []
     for pair, by_method in paper.TABLE1.items():

@@ -151,7 +151,8 @@ class CRD(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor, index: Tensor, draws: Tensor) -> Tensor:
         """student, teacher: [B, C] logits of the items `index` [B]; draws: [B, N] from `draw_negatives`."""
-        embedded = {"student": normalize(self.embed_student(student)), "teacher": normalize(self.embed_teacher(teacher))}
+        embedded = {"student": normalize(self.embed_student(student)),
+                    "teacher": normalize(self.embed_teacher(teacher))}
         loss = (self._part("student", embedded["student"], self.bank_teacher, index, draws)
                 + self._part("teacher", embedded["teacher"], self.bank_student, index, draws))
         with torch.no_grad():

@@ -19,14 +19,16 @@ def execute(notebook: Path, output: Path, **parameters) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     if not notebook.is_file():
-        raise InputError(f"no notebook {notebook}; there are {', '.join(p.name for p in sorted(SOURCES.glob('*.ipynb')))}")
+        names = ", ".join(path.name for path in sorted(SOURCES.glob("*.ipynb")))
+        raise InputError(f"no notebook {notebook}; there are {names}")
     declared = papermill.inspect_notebook(str(notebook))
     for name in parameters:
         choose(f"parameter of {notebook.name}", name, declared)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(str(notebook), str(output), parameters, cwd=str(notebook.parent),
-                                   progress_bar=False, extra_arguments=["--IPKernelApp.log_level=ERROR"], stdout_file=sys.stdout, stderr_file=sys.stderr)
+                                   progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr,
+                                   extra_arguments=["--IPKernelApp.log_level=ERROR"])
     except PapermillExecutionError as error:
         if error.ename == "OutOfTime":
             raise OutOfTime(error.evalue) from None

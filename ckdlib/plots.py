@@ -63,14 +63,16 @@ def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = 
             half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
             apart = 1 + 0.006 * (place - (len(shown) - 1) / 2)    # so that error bars do not cover one another
             panel.errorbar(curve["n"] * apart, curve["mean"], half, color=look.colour, marker=look.marker,
-                           linestyle=look.line, label=look.label, markersize=6, linewidth=1.3, elinewidth=0.8, capsize=2)
+                           linestyle=look.line, label=look.label, markersize=6, linewidth=1.3, elinewidth=0.8,
+                           capsize=2)
         _log_axis(panel, part.n.unique())
         panel.set(title=pair.replace("-", " → "), xlabel="n, images a run may use (0.8 n teacher calls)")
     panels[0].set_ylabel("test accuracy (%)")
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     fewest, most = int(summary.seeds.min()), int(summary.seeds.max())
     seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
-    figure.suptitle(f"{dataset}: mean and {INTERVALS[interval]} over {seeds} seeds".removeprefix(": "), fontsize="medium")
+    title = f"{dataset}: mean and {INTERVALS[interval]} over {seeds} seeds"
+    figure.suptitle(title.removeprefix(": "), fontsize="medium")
     return figure
 
 
@@ -168,7 +170,8 @@ def _bars(panel, values: Tensor, classes: Sequence[str], title: str = "", colour
 
 def _panels(count: int, sharey: bool = False) -> tuple[Figure, Sequence]:
     from matplotlib.pyplot import subplots
-    figure, grid = subplots(1, count, figsize=(1.8 + 4.4 * count, 4.2), squeeze=False, sharey=sharey, layout="constrained")
+    figure, grid = subplots(1, count, figsize=(1.8 + 4.4 * count, 4.2), squeeze=False, sharey=sharey,
+                            layout="constrained")
     return figure, grid[0]
 
 

@@ -76,8 +76,8 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
         calls = sum(place.ledger(dataset, digests[model], seed).calls for model, seed in asked if model in digests)
         seconds = expected_seconds(left, rows)
         hours = "no estimate yet" if seconds is None else f"about {seconds / 3600:.2f} h one at a time"
-        lines.append(f"{experiment}: {len(keys) - len(left)}/{len(keys)} runs done, {len(running & keys.keys())} running, "
-                     f"{len(left)} left, {calls} teacher calls made, {hours}")
+        lines.append(f"{experiment}: {len(keys) - len(left)}/{len(keys)} runs done, "
+                     f"{len(running & keys.keys())} running, {len(left)} left, {calls} teacher calls made, {hours}")
     return lines
 
 
@@ -178,7 +178,8 @@ def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:
 
 # Students, in this process or in others.
 
-def _outcomes(runs: dict[str, Run], place: Place, jobs: int, deadline: float | None) -> Iterator[tuple[str, dict | str]]:
+def _outcomes(runs: dict[str, Run], place: Place, jobs: int,
+              deadline: float | None) -> Iterator[tuple[str, dict | str]]:
     """(key, row), or (key, traceback) of a run that failed; runs cut off by the deadline yield nothing."""
     if jobs <= 1:
         for key, one in runs.items():
@@ -255,7 +256,8 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
         "seconds": round(result.seconds, 2), "dataset_sha256": dataset.digest, "teacher_sha256": digest,
         "logits": f"logits/{key}.safetensors", "precision": "float32", "device": teacher.device_name(device),
-        "code": code_version(), "versions": teacher.versions(), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "code": code_version(), "versions": teacher.versions(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
 

@@ -52,9 +52,9 @@ def _entries(folder: Path) -> Iterable[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _alive(path: Path) -> bool:
+def _alive(mark: Path) -> bool:
     try:
-        os.kill(int(path.read_text()), 0)
+        state = Path(f"/proc/{int(mark.read_text())}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, ValueError):
         return False
-    return True
+    return state != "Z"                  # ended, though its parent has not asked

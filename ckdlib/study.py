@@ -42,7 +42,7 @@ PROFILES = {profile.name: profile for profile in (
         experiments={"black_box": Experiment(
             (("resnet14", "resnet8"),), BLACK_BOX, (50, 100, 200, 400), (1, 2, 3), (80, 85, 90, 95))}),
     Profile(
-        "pilot", "cifar100", about="CIFAR-100 in hours on a CPU, minutes on a GPU: small networks, a fixed number of steps",
+        "pilot", "cifar100", about="CIFAR-100, small networks, a fixed number of steps: hours on a CPU",
         recipe=Recipe(schedule="one_cycle", steps=2400, checks=12),
         teacher_recipe=teacher.FAST,
         experiments={"black_box": Experiment(

@@ -152,7 +152,8 @@ def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path
         raise InputError(f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; "
                          f"name its architecture with --model")
     wrong = [name for name in own if own[name].shape != state[name].shape]
-    head = [name for name in wrong if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]]
+    head = [name for name in wrong
+            if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]]
     if wrong and wrong == head:
         raise InputError(f"{path} knows {len(state[head[0]])} classes, but the dataset has {len(own[head[0]])}; "
                          f"use a teacher of this dataset")

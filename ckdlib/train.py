@@ -174,7 +174,8 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
     if resume:
         modules.load_state_dict({k: v for k, v in resume.tensors.items() if not k.startswith("momentum.")})
         for i, parameter in enumerate(modules.parameters()):
-            optimiser.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(resume.tensors[f"momentum.{i}"])
+            moment = torch.empty_like(parameter)         # in the parameter's memory format, which `fused` relies on
+            optimiser.state[parameter]["momentum_buffer"] = moment.copy_(resume.tensors[f"momentum.{i}"])
         for _ in range(resume.rounds):   # the draws of the rounds that are done, so that the next are the same
             images += sum(batch.numel() for batch in plan()[0])
             verdict = schedule.observe(float("nan"))
