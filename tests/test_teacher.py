@@ -37,7 +37,7 @@ def test_a_checkpoint_is_imported_and_measured(digits, checkpoint, tmp_path):
 
 class Code:
     def __reduce__(self):
-        return os.system, ("echo run > /tmp/never",)
+        return os.system, ("true",)
 
 
 def spoil(kind, path):
