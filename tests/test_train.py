@@ -89,6 +89,24 @@ def test_the_best_weights_stay(parts):
     assert result.best_step == 2 * (scores.index(max(scores)) + 1)
 
 
+def test_one_cycle_keeps_the_best_of_its_checks(parts, monkeypatch):
+    scores, states = iter([1, 5, 3, 2]), []
+    monkeypatch.setattr(train, "validate", lambda *_: next(scores))
+    net, result = fit(parts, after_round=lambda rounds, score, save: states.append(save().tensors))
+    assert (result.best_score, result.best_step, result.steps) == (5, 4, 8)
+    assert all(torch.equal(value, states[1][f"net.{name}"]) for name, value in net.state_dict().items())
+
+
+def test_a_plateau_goes_back_to_the_best_weights(parts, monkeypatch):
+    scores, states = iter([5, 1, 1, 1, 1]), []
+    monkeypatch.setattr(train, "validate", lambda *_: next(scores))
+    fit(parts, Recipe(patience=2, stages=2), after_round=lambda rounds, score, save: states.append(save().tensors))
+    weights = [name for name in states[0] if name.startswith("net.")]
+    assert len(states) == 5
+    assert all(torch.equal(states[2][name], states[0][name]) for name in weights)
+    assert not all(torch.equal(states[1][name], states[0][name]) for name in weights)
+
+
 def test_a_diverged_training_says_so(parts):
     assert fit(parts, replace(SHORT, learning_rate=1e12), method="mse")[1].status == "diverged"
 
