@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from ckdlib import place, runner
+from ckdlib import data, place, runner
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
 from ckdlib.store import Store
@@ -35,6 +35,21 @@ def test_rows_hold_what_they_must(here, brief, digits):
     assert runner.train.accuracy(logits, digits.test.labels) == pytest.approx(kd["test_accuracy"], abs=0.5)
     assert place.at(here.results, teachers=here.teachers).ledger(digits, kd["teacher_sha256"], 1).calls == 48
     assert (here.results / "splits/digits-n60-seed1.json").exists()
+
+
+def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, digits):
+    row, = runner.run(brief(["kd"], n=[200]), here, jobs=1, report=quiet)
+    net = runner.teacher.new("resnet8", 10)
+    net.load_state_dict(read_tensors(here.results / "students" / f"{row['run']}.safetensors")[0])
+    _, validation = data.split(len(digits.train), 200, 1)
+    for images, score in ((digits.train[validation], row["val_accuracy"]), (digits.test, row["test_accuracy"])):
+        views = data.Views(images, digits.transform)
+        assert runner.train.accuracy(runner.train.predict(net, views), views.labels) == pytest.approx(score, abs=1e-3)
+
+
+def test_every_seed_has_calls_of_its_own(here, brief, digits):
+    row, *_ = runner.run(brief(["kd"], seeds=[1, 2]), here, jobs=1, report=quiet)
+    assert [here.ledger(digits, row["teacher_sha256"], seed).calls for seed in (1, 2)] == [40, 40]
 
 
 def test_finished_runs_and_calls_are_never_repeated(here, brief):
