@@ -47,6 +47,21 @@ def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, di
         assert runner.train.accuracy(runner.train.predict(net, views), views.labels) == pytest.approx(score, abs=1e-3)
 
 
+def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, digits, monkeypatch):
+    real, given = runner.train.fit, {}
+
+    def fit(net, method, recipe, views, answers, *rest, **options):
+        given.update(views=views, answers=answers)
+        return real(net, method, recipe, views, answers, *rest, **options)
+    monkeypatch.setattr(runner.train, "fit", fit)
+    runner.run(brief(["kd"], n=[100]), here, jobs=1, report=quiet)
+    training, _ = data.split(len(digits.train), 100, 1)
+    cpu = torch.device("cpu")
+    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    torch.testing.assert_close(given["answers"], net(place.teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
+    assert torch.equal(given["views"].labels, digits.train.labels[training])
+
+
 def test_every_seed_has_calls_of_its_own(here, brief, digits):
     row, *_ = runner.run(brief(["kd"], seeds=[1, 2]), here, jobs=1, report=quiet)
     assert [here.ledger(digits, row["teacher_sha256"], seed).calls for seed in (1, 2)] == [40, 40]
