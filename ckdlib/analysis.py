@@ -16,7 +16,7 @@ from .errors import InputError
 CONFIDENCE = 0.95
 RESAMPLES = 4000                         # of the seeds, where there are too many to go through every resample
 CELL = ["pair", "method", "n"]
-STUDY = ["profile", "dataset_sha256", "precision", "schedule"]
+STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
 
 
 def frame(rows: Sequence[dict], experiment: str) -> pd.DataFrame:
@@ -29,8 +29,8 @@ def frame(rows: Sequence[dict], experiment: str) -> pd.DataFrame:
         raise InputError(f"no rows of experiment {experiment!r}; make them with: python -m ckdlib run "
                          f"--experiment {experiment}")
     table["pair"] = table.teacher + "-" + table.student
-    table["schedule"] = [str(sorted((k, v) for k, v in recipe.items() if k != "learning_rate"))
-                         for recipe in table.recipe]
+    table["hyperparameters"] = [str(sorted((k, v) for k, v in recipe.items() if k != "learning_rate"))
+                                for recipe in table.recipe]
     for column in STUDY:
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):

@@ -54,7 +54,7 @@ def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = 
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
-    figure, panels = _panels(len(pairs))
+    figure, (panels,) = _grid(1, len(pairs), 4.2, 1.8 + 4.4 * len(pairs))
     for panel, pair in zip(panels, pairs):
         part = summary[summary.pair == pair]
         shown = [method for method in METHODS if method in set(part.method)]
@@ -83,7 +83,7 @@ def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
     """
     pairs, sizes = gaps.pair.unique(), sorted(gaps.n.unique())
     shown = [method for method in METHODS if method in set(gaps.method)][::-1]
-    figure, panels = _panels(len(pairs), sharey=True)
+    figure, (panels,) = _grid(1, len(pairs), 4.2, 1.8 + 4.4 * len(pairs), sharey=True)
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
     for panel, pair in zip(panels, pairs):
         for place, (n, shade) in enumerate(zip(sizes, shades)):
@@ -148,9 +148,9 @@ def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Fi
     return figure
 
 
-def _grid(rows: int, columns: int, height: float, width: float = 9) -> tuple[Figure, Sequence]:
+def _grid(rows: int, columns: int, height: float, width: float = 9, sharey: bool = False) -> tuple[Figure, Sequence]:
     from matplotlib.pyplot import subplots
-    return subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    return subplots(rows, columns, figsize=(width, height), squeeze=False, sharey=sharey, layout="constrained")
 
 
 def _show(panel, image: Tensor, title: str = "") -> None:
@@ -166,13 +166,6 @@ def _bars(panel, values: Tensor, classes: Sequence[str], title: str = "", colour
     panel.set(title=title, xlabel="class")
     if len(classes) <= 10:
         panel.set_xticks(range(len(classes)), classes)
-
-
-def _panels(count: int, sharey: bool = False) -> tuple[Figure, Sequence]:
-    from matplotlib.pyplot import subplots
-    figure, grid = subplots(1, count, figsize=(1.8 + 4.4 * count, 4.2), squeeze=False, sharey=sharey,
-                            layout="constrained")
-    return figure, grid[0]
 
 
 def _log_axis(panel, ticks: Sequence[float]) -> None:
