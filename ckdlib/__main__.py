@@ -40,6 +40,9 @@ def parser() -> argparse.ArgumentParser:
     pace.add_argument("--jobs", type=int, help="students at once (default: one a core)")
     pace.add_argument("--time-budget", type=float, metavar="MIN", help="stop in time, everything kept")
 
+    pace.add_argument("--add-features", action="store_true",
+                      help="white box: make calls a second time whose feature maps were not kept (they count again)")
+
     top = Parser(prog="python -m ckdlib", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
     commands.add_parser("run", parents=[where, grid, pace], help="train what is missing; needs no Jupyter")
@@ -95,7 +98,7 @@ def runs_of(args: argparse.Namespace) -> list[study.Run]:
 
 def run(args: argparse.Namespace) -> None:
     from . import runner
-    runner.run(runs_of(args), place_of(args), args.jobs, args.time_budget)
+    runner.run(runs_of(args), place_of(args), args.jobs, args.time_budget, args.add_features)
 
 
 def status(args: argparse.Namespace) -> None:
@@ -126,7 +129,7 @@ def notebook(args: argparse.Namespace) -> None:
 def batch(args: argparse.Namespace) -> None:
     """Every notebook in order; arguments and images are checked before the first one starts."""
     from .analysis import check_target
-    from .notebooks import SOURCES, execute
+    from .notebooks import ANALYSES, SOURCES, execute
     from .runner import check
     from .store import Store
     place, runs = place_of(args), runs_of(args)
@@ -134,8 +137,7 @@ def batch(args: argparse.Namespace) -> None:
     for target in args.targets:
         check_target(target)
     shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data),
-              "cache": str(place.cache), "dataset": args.dataset and runs[0].dataset, "image_size": args.image_size,
-              "flip": place.flip, "device": place.device}
+              "cache": str(place.cache), "image_size": args.image_size, "flip": place.flip, "device": place.device}
     executed, started = place.results / "notebooks", time.monotonic()
 
     def minutes_left() -> float | None:
@@ -145,16 +147,24 @@ def batch(args: argparse.Namespace) -> None:
         print(f"== {name or source}", flush=True)
         execute(SOURCES / f"{source}.ipynb", executed / f"{name or source}.ipynb", **parameters)
 
-    for model in dict.fromkeys(one.teacher for one in runs if methods.get(one.method).asks):
-        go("01_teacher", f"01_teacher-{model}", model=model, time_budget=minutes_left(), **shared)
+    asked = dict.fromkeys((one.dataset, one.teacher) for one in runs if methods.get(one.method).asks)
+    for dataset, model in asked:
+        go("01_teacher", f"01_teacher-{Path(dataset).name}-{model}", model=model, dataset=dataset,
+           time_budget=minutes_left(), **shared)
     if args.profile == "quick":
         go("00_tour", results=str(place.results / "tour"), teachers=str(place.results / "teachers"))
     go("02_experiments", experiments=args.experiment, pairs=args.pair, methods=args.methods, n=args.n, seeds=args.seeds,
-       learning_rates=args.learning_rates, jobs=args.jobs, time_budget=minutes_left(), **shared)
-    if not Store(place.results).rows():
+       learning_rates=args.learning_rates, jobs=args.jobs, add_features=args.add_features, dataset=args.dataset and
+       runs[0].dataset, time_budget=minutes_left(), **shared)
+    rows, figures = Store(place.results).rows(), str(place.results / "figures")
+    if not rows:
         raise OutOfTime("no student was finished in time: no table yet; the same command goes on")
-    go("03_table1_figure2", results=str(place.results), targets=args.targets, save_to=str(place.results / "figures"))
-    print(f"tables and figures: {place.results}/figures, notebooks to read: {executed}/*.html")
+    for source, experiment in ANALYSES.items():
+        if any(one.experiment == experiment for one in runs) and study.members(rows, experiment):
+            targets = {"targets": args.targets} if source == "03_table1_figure2" else {}
+            go(source, results=str(place.results), save_to=figures, **targets)
+    go("10_verdict", folders=[str(place.results)], save_to=figures)
+    print(f"tables and figures: {figures}, notebooks to read: {executed}/*.html")
 
 
 COMMANDS = {"run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}

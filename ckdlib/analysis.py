@@ -3,31 +3,37 @@
 Nothing here trains, reads files or draws. A frame is a table of one experiment's rows, a line a run (`frame`).
 """
 from itertools import product
-from typing import Sequence
+from typing import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from . import paper
+from . import paper, study
 from .errors import InputError
+from .measures import correlation_gap as correlation_gap  # its place for users of the library
+
 
 CONFIDENCE = 0.95
+ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 4000                         # of the seeds, where there are too many to go through every resample
 CELL = ["pair", "method", "n"]
 STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
 
 
-def frame(rows: Sequence[dict], experiment: str) -> pd.DataFrame:
-    """The rows of one experiment as a table, at the learning rate that is best on validation for each pair, method, n.
+def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
+    """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n.
 
-    InputError if there is none, or if they mix profiles, images, teachers, recipes or precisions.
+    Runs of the profile's grid that have no row are said to `report`, with the command that makes them. InputError if
+    there is no row at all, or if they mix profiles, images, teachers, recipes or precisions.
     """
-    table = pd.DataFrame([row for row in rows if row["experiment"] == experiment])
-    if table.empty:
-        raise InputError(f"no rows of experiment {experiment!r}; make them with: python -m ckdlib run "
-                         f"--experiment {experiment}")
+    parts = {experiment: study.members(rows, experiment) for experiment in experiments}
+    for experiment, part in parts.items():
+        if not part:
+            raise InputError(f"no rows of experiment {experiment!r}; make them with: python -m ckdlib run "
+                             f"--experiment {experiment} (and the --profile and --results of this folder)")
+    table = pd.DataFrame(list({row["run"]: row for part in parts.values() for row in part}.values()))
     table["pair"] = table.teacher + "-" + table.student
     table["hyperparameters"] = [str(sorted((k, v) for k, v in recipe.items() if k != "learning_rate"))
                                 for recipe in table.recipe]
@@ -35,6 +41,9 @@ def frame(rows: Sequence[dict], experiment: str) -> pd.DataFrame:
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
+    for experiment, part in parts.items():
+        for line in study.missing(part, experiment):
+            report(line)
     score = table.groupby([*CELL, "learning_rate"]).val_accuracy.mean().reset_index()
     best = score.loc[score.groupby(CELL).val_accuracy.idxmax(), [*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
@@ -53,13 +62,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     cells = []
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
-        cells.append(dict(zip(CELL, cell)) | _interval(done.test_accuracy) | {
+        cells.append(dict(zip(CELL, cell)) | interval(done.test_accuracy) | {
             "teacher_calls": part.teacher_calls.max(), "student_passes": done.student_passes.mean(),
             "seconds": done.seconds.mean(), "diverged": len(part) - len(done)})
     return pd.DataFrame(cells)
 
 
-def _interval(values: ArrayLike) -> dict[str, float]:
+def interval(values: ArrayLike) -> dict[str, float]:
     """Seeds, mean, sd and the two ends of the t interval; nan where there are too few values."""
     values = np.asarray(values, float)
     count = len(values)
@@ -67,6 +76,15 @@ def _interval(values: ArrayLike) -> dict[str, float]:
     sd = values.std(ddof=1) if count > 1 else np.nan
     half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count) if count > 1 else np.nan
     return {"seeds": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """`summary` as text, mean ± sd: a line for each pair and method in `order`, a column for each n; diverged runs are
+    counted in brackets."""
+    texts = [f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
+             for c in cells.itertuples(index=False)]
+    wide = cells.assign(cell=texts).pivot(index=["pair", "method"], columns="n", values="cell")
+    return wide.reindex(order, level="method").dropna(how="all").fillna("")
 
 
 def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -80,8 +98,38 @@ def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     cells = []
     for method in wide.columns.drop(baseline):
         for (pair, n), gap in (wide[method] - wide[baseline]).dropna().groupby(["pair", "n"]):
-            cells.append({"pair": pair, "method": method, "n": n} | _interval(gap))
+            cells.append({"pair": pair, "method": method, "n": n} | interval(gap))
     return pd.DataFrame(cells, columns=[*CELL, "seeds", "mean", "sd", "low", "high"])
+
+
+def baseline(table: pd.DataFrame, *preferred: str) -> str:
+    """The first of the `preferred` methods that has rows, else the first method that has."""
+    there = table.method.unique()
+    return next((method for method in preferred if method in there), there[0])
+
+
+def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """For each pair and method of `order`: the mean over n of the test accuracy, of the seeds that have every n."""
+    wide = _by_seed(table)
+    found = set(wide.columns.droplevel("n"))
+    return pd.DataFrame([{"pair": pair, "method": method} | interval(wide[pair, method].dropna().mean(axis=1))
+                         for pair in wide.columns.levels[0] for method in order if (pair, method) in found])
+
+
+def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
+    """For each pair: the mean over n of (method - rival) in points of test accuracy, paired over the seeds that have
+    every n of both; low, high: t interval. Pairs without either are left out."""
+    wide = _by_seed(table)
+    found = set(wide.columns.droplevel("n"))
+    return pd.DataFrame([
+        {"pair": pair, "method": method, "above": rival}
+        | interval((wide[pair, method] - wide[pair, rival]).dropna(axis=1, how="all").dropna().mean(axis=1))
+        for pair in wide.columns.levels[0] if {(pair, method), (pair, rival)} <= found])
+
+
+def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    done = table[table.status == "done"]
+    return done.pivot(index="seed", columns=["pair", "method", "n"], values="test_accuracy")
 
 
 # Teacher calls needed to reach an accuracy (section 4.3).
@@ -106,19 +154,6 @@ def check_target(target: float) -> None:
         raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
 
 
-def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> float:
-    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, correlations of classes, section 6.2.
-
-    student_logits, teacher_logits: [N, C] of the same images. nan if a class has no variance.
-    """
-    student, teacher = (np.asarray(logits, float) for logits in (student_logits, teacher_logits))
-    if student.shape != teacher.shape or student.ndim != 2:
-        raise ValueError(f"logits {student.shape} and {teacher.shape} must both be [N, C]")
-    if not (np.ptp(student, axis=0).all() and np.ptp(teacher, axis=0).all()):
-        return float("nan")
-    return float(np.abs(np.corrcoef(student.T) - np.corrcoef(teacher.T)).mean())
-
-
 def _crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
     """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where never reached."""
     check_target(target)
@@ -134,6 +169,18 @@ def _crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarr
     return np.where(~there.any(1), np.inf, np.where(after == 0, at_start, inside))
 
 
+def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """The calls that reach `target` on the mean of `curves` (a line a seed, a column an n), and on the mean of every
+    resample of the seeds that have all n.
+
+    -inf where the mean is above the target at the fewest calls, inf where it never reaches it; no resamples of fewer
+    than two seeds.
+    """
+    calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
+    spread = _crossings(target, calls, whole[_resamples(len(whole))].mean(1)) if len(whole) > 1 else np.empty(0)
+    return _crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
+
+
 def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
     """For each pair, method and target: the calls that reach it, and a bootstrap interval (low, high) over seeds.
 
@@ -144,15 +191,12 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
     cells = []
     for (pair, method), part in table[table.status == "done"].groupby(["pair", "method"]):
         curves = part.pivot(index="seed", columns="n", values="test_accuracy")
-        calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
-        resampled = whole[_resamples(len(whole))].mean(1) if len(whole) > 1 else np.empty((0, len(calls)))
         for target in targets:
-            spread = _crossings(target, calls, resampled)
-            ends = np.quantile(spread, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], method="closest_observation") \
-                if len(spread) else (np.nan, np.nan)
-            cells.append({"pair": pair, "method": method, "target": target, "seeds": len(whole),
-                          "calls": _crossings(target, calls, curves.mean().to_numpy()[None])[0],
-                          "low": ends[0], "high": ends[1], "fewest": calls[0], "most": calls[-1]})
+            calls, spread = crossing(target, curves)
+            ends = np.quantile(spread, ENDS, method="closest_observation") if len(spread) else (np.nan, np.nan)
+            cells.append({"pair": pair, "method": method, "target": target, "seeds": len(curves.dropna()),
+                          "calls": calls, "low": ends[0], "high": ends[1],
+                          "fewest": float(curves.columns[0]), "most": float(curves.columns[-1])})
     return pd.DataFrame(cells)
 
 
@@ -229,5 +273,19 @@ def beside_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
                 lines.append({"pair": pair, "method": method, "target": target,
                               "paper": "–" if price is None else f"{price:.2f}",
                               "ours": "not run" if cell is None else _price(cell, thousands=True),
+                              "seeds": 0 if cell is None else int(cell.seeds)})
+    return pd.DataFrame(lines)
+
+
+def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) -> pd.DataFrame:
+    """A printed table of accuracies (pair -> method -> (mean, sd) for each n of `calls`) and ours, from `summary`."""
+    ours = cells.set_index(["pair", "method", "n"])
+    lines = []
+    for pair, methods in printed.items():
+        for method, values in methods.items():
+            for n, (mean, sd) in zip(calls, values):
+                cell = ours.loc[(pair, method, n)] if (pair, method, n) in ours.index else None
+                lines.append({"pair": pair, "method": method, "n": n, "paper": f"{mean:.2f} ± {sd:.2f}",
+                              "ours": "not run" if cell is None else f"{cell['mean']:.2f} ± {cell.sd:.2f}",
                               "seeds": 0 if cell is None else int(cell.seeds)})
     return pd.DataFrame(lines)

@@ -1,7 +1,8 @@
 """Images as tensors: decoded once into one cached file, cut into network inputs on the device.
 
-`load` knows `digits` (scikit-learn's, 8x8), `cifar100` (class folders, or torchvision's checked download) and any
-folder of images laid out as train/<class>/<image> and test/<class>/<image>.
+`load` knows `digits` (scikit-learn's, 8x8; `digits_cropped` enlarges and crops them as Cars are), `cifar100` (class
+folders, or torchvision's checked download), `stanford_cars` (class folders, or torchvision's layout) and any folder of
+images laid out as train/<class>/<image> and test/<class>/<image>.
 """
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from .errors import InputError, choose
 from .files import generator, read_tensors, sha256, tensor_bytes, write_tensors
@@ -28,10 +29,13 @@ class Transform:
     std: tuple[float, ...]
 
 
-TRANSFORMS = {  # digits are never mirrored; CIFAR-100 as in the paper, section 4.1
+TRANSFORMS = {  # digits are never mirrored; CIFAR-100 and Stanford Cars as in the paper, section 4.1
     "digits": Transform(8, 1, False, (0.2868,) * 3, (0.3538,) * 3),
+    "digits_cropped": Transform(8, 0, False, (0.2868,) * 3, (0.3538,) * 3),
     "cifar100": Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    "stanford_cars": Transform(56, 0, True, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+CARS = 196                               # classes of Stanford Cars
 
 
 @dataclass(frozen=True)
@@ -122,13 +126,15 @@ def load(name: str, root: Path, cache: Path, size: int | None = None, flip: bool
     folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
     InputError if the dataset is unknown or its folder cannot be used.
     """
-    if name == "digits":
-        return _dataset(name, *_digits())
+    if name in ("digits", "digits_cropped"):
+        return _dataset(name, *_digits(8 if name == "digits" else 9))
     if name == "cifar100":
         folder = root / "cifar100"
         if not (folder / "train").is_dir():
             return _dataset(name, *_torchvision_cifar100(root))
         return _dataset(name, *_folder(folder, cache, 32))
+    if name == "stanford_cars":
+        return _dataset(name, *_cars(root / name, cache))
     folder = Path(name)
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
@@ -148,11 +154,13 @@ def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], f
     return Dataset(name, classes, train, test, transform, digest)
 
 
-def _digits() -> tuple[Images, Images, tuple[str, ...]]:
-    """1,797 scanned digits, 0..16 scaled to 0..240; 1,297 to train on and 500 to test, by a fixed permutation."""
+def _digits(side: int) -> tuple[Images, Images, tuple[str, ...]]:
+    """1,797 scanned digits, 0..16 scaled to 0..240, resized from 8 to `side` pixels; 1,297 to train on and 500 to
+    test, by a fixed permutation."""
     from sklearn.datasets import load_digits
     digits = load_digits()
-    pixels = torch.tensor(digits.images * 15, dtype=torch.uint8)[..., None].expand(-1, -1, -1, 3).contiguous()
+    grey = interpolate(torch.tensor(digits.images * 15, dtype=torch.float32)[:, None], side, mode="bilinear")
+    pixels = grey.round().to(torch.uint8).permute(0, 2, 3, 1).expand(-1, -1, -1, 3).contiguous()
     images = Images(pixels, torch.tensor(digits.target, dtype=torch.int64))
     order = torch.randperm(len(images), generator=generator(0, "digits"))
     return images[order[500:]], images[order[:500]], tuple(map(str, digits.target_names))
@@ -170,9 +178,48 @@ def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
     return train, test, tuple(parts[0].classes)
 
 
+def _cars(folder: Path, cache: Path) -> tuple[Images, Images, tuple[str, ...]]:
+    """Stanford Cars at 64x64 from class folders or from torchvision's layout, whichever is there."""
+    if (folder / "train").is_dir():
+        files = {part: _listing(folder / part) for part in ("train", "test")}
+    else:
+        files = _torchvision_cars(folder)
+    if len(files["train"]) != CARS:
+        raise InputError(f"{folder} has {len(files['train'])} classes, but Stanford Cars has {CARS}; for other images "
+                         f"give their folder with --dataset")
+    return _cached(folder, files, cache, 64)
+
+
+def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
+    """Part -> class name -> images, from the annotations that torchvision.datasets.StanfordCars reads."""
+    from scipy.io import loadmat
+    wanted = ("devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_train", "cars_test",
+              "cars_test_annos_withlabels.mat")
+    if absent := [name for name in wanted if not (folder / name).exists()]:
+        there = ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "nothing"
+        raise InputError(
+            f"Stanford Cars cannot be downloaded any more (torchvision's address is dead): put class folders at "
+            f"{folder}/train/<class>/<image> and test/<class>/<image>, or the original archives' contents: of "
+            f"{', '.join(wanted)} there is no {', '.join(absent)} (found: {there})")
+    names = [str(name) for name in loadmat(folder / wanted[0], squeeze_me=True)["class_names"]]
+    files = {}
+    for part, annotations in (("train", wanted[1]), ("test", wanted[4])):
+        files[part] = {name: [] for name in names}
+        for entry in loadmat(folder / annotations, squeeze_me=True)["annotations"]:
+            files[part][names[int(entry["class"]) - 1]].append(folder / f"cars_{part}" / str(entry["fname"]))
+        if lost := [path for paths in files[part].values() for path in paths if not path.exists()]:
+            raise InputError(f"{len(lost)} images named in {annotations} are not there, for instance {lost[0]}; unpack "
+                             f"the archive again")
+    return files
+
+
 def _folder(folder: Path, cache: Path, size: int | None) -> tuple[Images, Images, tuple[str, ...]]:
-    """Class folders through the cache: the listing (names, sizes, times) decides whether it is still good."""
-    files = {part: _listing(folder / part) for part in ("train", "test")}
+    return _cached(folder, {part: _listing(folder / part) for part in ("train", "test")}, cache, size)
+
+
+def _cached(folder: Path, files: dict[str, dict[str, list[Path]]], cache: Path,
+            size: int | None) -> tuple[Images, Images, tuple[str, ...]]:
+    """Listed images through the cache: the listing (names, sizes, times) decides whether it is still good."""
     classes = tuple(files["train"])
     if set(classes) != set(files["test"]):
         differing = sorted(set(classes) ^ set(files["test"]))

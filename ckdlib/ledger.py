@@ -1,13 +1,14 @@
 """The ledger of teacher calls: a call is made once, ever, and kept.
 
 A ledger is a folder of shards, named by the hash of teacher, dataset and view. A shard holds the indices of some
-training images and the teacher's logits for them; it is written beside and renamed, so a killed batch loses at most
-the shard in the making.
+training images and the teacher's logits for them, and for white-box methods its feature maps (float16, read through a
+memory map); it is written beside and renamed, so a killed batch loses at most the shard in the making.
 """
 import fcntl
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +16,39 @@ from torch import Tensor
 from .errors import InputError
 from .files import read_tensors, sha256, write_tensors
 
-Teacher = Callable[[Tensor], Tensor]     # images [B, 3, H, W] -> logits [B, C]
+Teacher = Callable[[Tensor], Tensor]     # images [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
+Shape = tuple[int, ...]
+GIB = 2**30
+FEATURE_LIMIT = 4 * GIB                  # bytes of feature maps that one ledger may hold
+
+
+class Features:
+    """Kept feature maps of N images: `features[index]` gathers float32 maps [*index.shape, C, H, W], one a level.
+
+    On a CPU the maps stay in their files, of which only the gathered rows are read; elsewhere they move to the device.
+    """
+
+    def __init__(self, shards: Sequence[Sequence[Tensor]], shard: Tensor, row: Tensor, device: torch.device | str):
+        self.shards, self.shard, self.row = shards, shard, row
+        self.shapes: list[Shape] = [tuple(level.shape[1:]) for level in shards[0]]
+        if torch.device(device).type != "cpu":
+            everything = torch.arange(len(row))
+            self.shards = [[level.to(device) for level in self._gather(everything)]]
+            self.shard, self.row = torch.zeros_like(shard, device=device), everything.to(device)
+
+    def __getitem__(self, index: Tensor) -> list[Tensor]:
+        return [level.view(*index.shape, *level.shape[1:]).float() for level in self._gather(index.flatten())]
+
+    def _gather(self, index: Tensor) -> list[Tensor]:
+        if len(self.shards) == 1:
+            return [level[self.row[index]] for level in self.shards[0]]
+        shard, row = self.shard[index], self.row[index]
+        gathered = [torch.empty(len(index), *shape, dtype=torch.float16) for shape in self.shapes]
+        for number in shard.unique().tolist():
+            here = shard == number
+            for out, level in zip(gathered, self.shards[number]):
+                out[here] = level[row[here]]
+        return gathered
 
 
 class Ledger:
@@ -23,26 +56,22 @@ class Ledger:
 
     teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the teacher does);
     view: which view of each image is shown, for instance 'seed 0'; budget: calls that may be made in all, None for
-    no limit; shard: calls between two writes.
+    no limit; shard: calls between two writes; feature_limit: bytes of feature maps that may be kept.
     """
 
     def __init__(self, folder: Path, teacher: str, dataset: str, view: str, budget: int | None = None,
-                 shard: int = 1024):
+                 shard: int = 1024, feature_limit: int = FEATURE_LIMIT):
         self.origin = {"teacher": teacher, "dataset": dataset, "view": view}
         self.folder = folder / sha256(*(f"{name}={value};" for name, value in self.origin.items()))[:16]
-        self.budget, self.shard = budget, shard
+        self.budget, self.shard, self.feature_limit = budget, shard, feature_limit
 
-    def _read(self) -> tuple[Tensor, Tensor]:
-        """Every call made so far: indices [calls] and logits [calls, C]."""
-        shards = [read_tensors(path)[0] for path in sorted(self.folder.glob("calls-*.safetensors"))]
-        if not shards:
-            return torch.empty(0, dtype=torch.int64), torch.empty(0, 0)
-        return torch.cat([s["index"] for s in shards]), torch.cat([s["logits"] for s in shards])
+    def _shards(self) -> list[dict[str, Tensor]]:
+        return [read_tensors(path)[0] for path in sorted(self.folder.glob("calls-*.safetensors"))]
 
     @property
     def calls(self) -> int:
         """How many calls were made and kept."""
-        return len(self._read()[0])
+        return sum(len(shard["index"]) for shard in self._shards())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -51,31 +80,74 @@ class Ledger:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def ask(self, index: Tensor, view: Callable[[Tensor], Tensor], teacher: Teacher) -> Tensor:
+    def ask(self, index: Tensor, view: Callable[[Tensor], Tensor], teacher: Teacher, features: Sequence[Shape] = (),
+            blind: str = "refuse") -> Tensor:
         """The teacher's logits [B, C] for training images `index` [B]; only those never asked before cost a call.
 
-        view(index) -> the images [B, 3, H, W] shown. InputError, before any call, if the budget does not allow it.
+        view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with each answer, from a
+        teacher that returns (maps, logits); blind: calls that were kept without are 'refuse'd, made 'again' (each
+        counts again) or 'leave'd without.
+        InputError, before any call, if the budget, the limit of kept maps or `blind` does not allow it.
         """
         with self._locked():
-            known, logits = self._read()
-            missing = index[~torch.isin(index, known)].unique()
-            if self.budget is not None and len(known) + len(missing) > self.budget:
-                raise InputError(f"{len(missing)} more teacher calls are needed, but {len(known)} of the budget of "
+            shards = self._shards()
+            every, known = _indices(shards), _indices(shards, bool(features))
+            missing = index[~torch.isin(index, every if blind == "leave" else known)].unique()
+            if blind == "refuse" and (without := int(torch.isin(missing, every).sum())):
+                raise InputError(f"the features of {without} calls were not kept, which white-box methods need; "
+                                 f"--add-features makes these calls a second time and counts them again")
+            if self.budget is not None and len(every) + len(missing) > self.budget:
+                raise InputError(f"{len(missing)} more teacher calls are needed, but {len(every)} of the budget of "
                                  f"{self.budget} are made; raise the budget or lower n")
-            for number, part in enumerate(missing.split(self.shard), len(known)):
-                answers = teacher(view(part)).detach().float().cpu()
-                if answers.shape[0] != len(part) or not torch.isfinite(answers).all():
-                    raise InputError(f"the teacher gave {tuple(answers.shape)} or non-finite logits for {len(part)} "
-                                     f"images; it must give finite logits [{len(part)}, classes]")
-                write_tensors(self.folder / f"calls-{number:08d}.safetensors", {"index": part, "logits": answers},
-                              **self.origin)
+            size = 2 * sum(map(prod, features)) * (len(known) + len(missing))
+            if size > self.feature_limit:
+                raise InputError(f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} GiB, more "
+                                 f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise feature_limit")
+            for number, part in enumerate(missing.split(self.shard), len(every)):
+                tensors = {"index": part} | _answers(teacher(view(part)), len(part), features)
+                write_tensors(self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin)
         return self.kept(index)
 
     def kept(self, index: Tensor) -> Tensor:
         """Logits [B, C] of calls that were made before. InputError names how many of `index` were not."""
-        known, logits = self._read()
-        if missing := int((~torch.isin(index, known)).sum()):
-            raise InputError(f"{missing} of {len(index)} images were never shown to the teacher; "
-                             f"make the calls first with Ledger.ask")
-        order = torch.argsort(known)
-        return logits[order[torch.searchsorted(known[order], index)]]
+        shards = self._shards()
+        place = _places(_indices(shards), index, "shown to the teacher")
+        return torch.cat([shard["logits"] for shard in shards])[place]
+
+    def kept_features(self, index: Tensor, device: torch.device | str = "cpu") -> Features:
+        """The maps of calls that were made with features. InputError names how many of `index` were not."""
+        shards = [shard for shard in self._shards() if "feature0" in shard]
+        place = _places(_indices(shards), index, "shown to the teacher with its features kept")
+        sizes = torch.tensor([len(shard["index"]) for shard in shards])
+        first = sizes.cumsum(0) - sizes
+        number = torch.searchsorted(first, place, right=True) - 1
+        maps = [[shard[f"feature{level}"] for level in range(len(shard) - 2)] for shard in shards]
+        return Features(maps, number, place - first[number], device)
+
+
+def _indices(shards: Sequence[dict[str, Tensor]], with_features: bool = False) -> Tensor:
+    held = [shard["index"] for shard in shards if "feature0" in shard or not with_features]
+    return torch.cat(held) if held else torch.empty(0, dtype=torch.int64)
+
+
+def _places(known: Tensor, index: Tensor, what: str) -> Tensor:
+    """Where each of `index` stands first in `known`."""
+    if missing := int((~torch.isin(index, known)).sum()):
+        raise InputError(f"{missing} of {len(index)} images were never {what}; make the calls first with Ledger.ask")
+    order = torch.argsort(known, stable=True)
+    return order[torch.searchsorted(known[order], index)]
+
+
+def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
+    """A teacher's answer as tensors to keep. InputError if it is not finite or of another shape than promised."""
+    maps, logits = answer if shapes else ((), answer)
+    logits = logits.detach().float().cpu()
+    if logits.shape[0] != count or not torch.isfinite(logits).all():
+        raise InputError(f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; "
+                         f"it must give finite logits [{count}, classes]")
+    maps = [level.detach().half().cpu() for level in maps]
+    given = [tuple(level.shape) for level in maps]
+    if given != [(count, *shape) for shape in shapes] or not all(torch.isfinite(level).all() for level in maps):
+        raise InputError(f"the teacher gave features {given} or some that float16 cannot hold; "
+                         f"finite ones of shapes {list(shapes)} were promised")
+    return {"logits": logits} | {f"feature{level}": values for level, values in enumerate(maps)}

@@ -1,12 +1,15 @@
-"""The losses, as pure functions of tensors: each returns a 0-d tensor and holds no state (but `CRD`).
+"""The losses: pure functions of tensors, and three that are trained beside the student (`CRD`, `FitNets`, `VID`).
 
-student, teacher, target: [B, C], float32 or float64, one row an image, one column a class.
+Each returns a 0-d tensor. student, teacher, target: [B, C], float32 or float64, one row an image, one column a class.
 """
-from math import sqrt
+from math import expm1, log, sqrt
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, linear, log_softmax, normalize, one_hot, smooth_l1_loss, softmax
+from torch.nn.functional import (adaptive_avg_pool2d, cross_entropy, kl_div, linear, log_softmax, mse_loss, normalize,
+                                 one_hot, relu, smooth_l1_loss, softmax, softplus)
+
+from .errors import InputError
 
 
 def kd(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Tensor:
@@ -172,3 +175,52 @@ class CRD(nn.Module):
         q, scores, own = negatives / items, raw / Z, own / Z
         noise = q + 1e-7
         return -(torch.log(own / (own + noise)).sum() + (draws * torch.log(q / (scores + noise))).sum()) / batch
+
+
+class FitNets(nn.Module):
+    """A hint: squared error of the teacher's feature map and the student's through a regressor (Romero et al. 2015).
+
+    student, teacher: shapes [C, H, W] of the maps. The regressor is a convolution that takes one size to the other
+    (stride 2 to halve, transposed to double, else unpadded), then batch norm and ReLU, so it is never negative.
+    InputError if the student's map is smaller than the teacher's and not half of it.
+    """
+
+    def __init__(self, student: tuple[int, int, int], teacher: tuple[int, int, int]):
+        super().__init__()
+        (inputs, side, _), (outputs, wanted, _) = student, teacher
+        if side == 2 * wanted:
+            self.conv: nn.Module = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1)
+        elif 2 * side == wanted:
+            self.conv = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+        elif side >= wanted:
+            self.conv = nn.Conv2d(inputs, outputs, 1 + side - wanted)
+        else:
+            raise InputError(f"a student's map of {side}x{side} cannot be matched to a teacher's of {wanted}x{wanted}: "
+                             f"it must be as large, or half as large; choose another pair")
+        self.bn = nn.BatchNorm2d(outputs)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """student, teacher: maps [B, C, H, W], or differences of maps."""
+        return mse_loss(relu(self.bn(self.conv(student))), teacher)
+
+
+class VID(nn.Module):
+    """Variational information distillation of one pair of feature maps (Ahn et al. 2019).
+
+    mean of 1/2 ((m - t)^2 / v + log v), with m the student's map through three 1x1 convolutions and one variance v for
+    each of the teacher's channels. student, teacher: channels of the maps; `variance`: v at the start.
+    """
+
+    def __init__(self, student: int, teacher: int, variance: float = 5.0, eps: float = 1e-5):
+        super().__init__()
+        widths = (student, teacher, teacher, teacher)
+        convolutions = [nn.Conv2d(a, b, 1, bias=False) for a, b in zip(widths, widths[1:])]
+        self.regressor = nn.Sequential(convolutions[0], nn.ReLU(), convolutions[1], nn.ReLU(), convolutions[2])
+        self.log_scale, self.eps = nn.Parameter(torch.full((teacher,), log(expm1(variance - eps)))), eps
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """student, teacher: maps [B, C, H, W], or differences of maps; the larger is average-pooled to the smaller."""
+        side = min(student.shape[-1], teacher.shape[-1])
+        student, teacher = (x if x.shape[-1] == side else adaptive_avg_pool2d(x, side) for x in (student, teacher))
+        variance = (softplus(self.log_scale) + self.eps)[:, None, None]
+        return ((self.regressor(student) - teacher).square() / variance + variance.log()).mean() / 2

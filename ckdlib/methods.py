@@ -2,8 +2,9 @@
 
 A new method is one entry here, its loss in `losses`, and its test; no other code compares method names.
 """
-from dataclasses import dataclass, field
-from typing import Callable, Iterator, Mapping
+import re
+from dataclasses import dataclass
+from typing import Callable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from . import losses
-from .errors import choose
+from .errors import InputError, choose
 
 PAIR_LIMIT = 100_000                     # ordered pairs kept for a run, as in the reference
 IMAGES_PER_CLASS = 5                     # of a class in one batch of RKD
 NEGATIVES = 16_384                       # drawn for an image in one step of CRD
+INNER = slice(1, -1)                     # of a network's features: the maps that white-box losses may use
+HINT = 1                                 # of those: the one that FitNets matches
 
 
 @dataclass
@@ -27,10 +30,21 @@ class Batch:
     logits: Tensor                       # [passes, B, C] student logits, one pass an image (mixup: one pass a pair)
     mixing: Tensor                       # 0-d, the share of the first image where images are mixed
     pool: Tensor                         # [N] labels of the whole training split
-    helper: nn.Module | None             # what the method trains beside the student
+    helpers: Mapping[str, nn.Module]     # what the method trains beside the student
     random: torch.Generator              # on the device
+    features: Sequence[Tensor] = ()      # the student's inner maps, a level [passes, B, ...]; white-box methods only
+    teacher_features: Sequence[Tensor] = ()  # the kept ones of the teacher, a level [k, B, ...]
 
 
+class Problem(NamedTuple):
+    """What sizes the modules that are trained beside a student."""
+    classes: int
+    images: int                          # in the training split
+    student: Sequence[tuple[int, ...]] = ()  # shapes of the inner maps, a level [C, H, W]; white-box methods only
+    teacher: Sequence[tuple[int, ...]] = ()
+
+
+Seen = tuple[Tensor, Sequence[Tensor]]   # what a student makes of a batch: its logits, its inner maps
 Sampler = Callable[[Tensor, int, torch.Generator], Iterator[Tensor]]
 Term = Callable[[Batch], Tensor]
 
@@ -79,16 +93,23 @@ def steps_per_epoch(images: int, batch: int) -> int:
     return max(1, -(-images // batch) - (images % batch == 1 and images > 1))
 
 
-# How the student sees a batch of views, k tensors [B, 3, H, W] -> logits [passes, B, C].
+# How the student sees a batch of views, k tensors [B, 3, H, W] -> logits [passes, B, C] and inner maps.
 
-def each(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Tensor:
+def each(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Seen:
     """Every image of the example in a training-mode pass of its own."""
-    return torch.stack([net(view) for view in views])
+    return torch.stack([net(view) for view in views]), ()
 
 
-def mixed(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Tensor:
+def inside(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Seen:
+    """The same, with the inner feature maps."""
+    passes = [net.forward_features(view) for view in views]
+    levels = zip(*(maps[INNER] for maps, _ in passes))
+    return torch.stack([logits for _, logits in passes]), [torch.stack(level) for level in levels]
+
+
+def mixed(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Seen:
     """One pass over mixing * first + (1 - mixing) * second."""
-    return net(torch.lerp(views[1], views[0], mixing))[None]
+    return net(torch.lerp(views[1], views[0], mixing))[None], ()
 
 
 # Loss terms.
@@ -107,7 +128,22 @@ def _kl(b: Batch) -> Tensor:
 
 def _crd(b: Batch) -> Tensor:
     draws = losses.draw_negatives(b.pool, b.index[0], NEGATIVES, b.random)
-    return b.helper(b.logits[0], b.teacher[0], b.index[0], draws)
+    return b.helpers["crd"](b.logits[0], b.teacher[0], b.index[0], draws)
+
+
+def _levels(b: Batch) -> list[tuple[Tensor, Tensor]]:
+    """The student's and the teacher's map of each inner level; of pairs the difference of the two (CKD, Equation 5)."""
+    student, teacher = ([level[0] if len(level) == 1 else level[0] - level[1] for level in maps]
+                        for maps in (b.features, b.teacher_features))
+    return list(zip(student, teacher, strict=True))
+
+
+def _fitnets(b: Batch) -> Tensor:
+    return b.helpers["fitnets"](*_levels(b)[HINT])
+
+
+def _vid(b: Batch) -> Tensor:
+    return sum(level(*maps) for level, maps in zip(b.helpers["vid"], _levels(b), strict=True))
 
 
 def _twice(loss: Callable[..., Tensor]) -> dict[str, tuple[float, Term]]:
@@ -116,14 +152,38 @@ def _twice(loss: Callable[..., Tensor]) -> dict[str, tuple[float, Term]]:
             "teacher": (1.0, lambda b: loss(b.logits[0], b.teacher[0]))}
 
 
+# Modules trained beside the student, by the name of their term.
+
+HELPERS: dict[str, Callable[[Problem], nn.Module]] = {
+    "crd": lambda p: losses.CRD(p.classes, p.images),
+    "fitnets": lambda p: losses.FitNets(p.student[HINT], p.teacher[HINT]),
+    "vid": lambda p: nn.ModuleList(losses.VID(s[0], t[0]) for s, t in zip(p.student, p.teacher, strict=True)),
+}
+
+
 @dataclass(frozen=True)
 class Method:
     terms: Mapping[str, tuple[float, Term]]              # name -> weight, loss term
     sampler: Sampler = passes
-    forward: Callable[[nn.Module, list[Tensor], Tensor], Tensor] = each
-    helper: Callable[[int, int], nn.Module] | None = None  # classes, training images -> module trained beside
+    forward: Callable[[nn.Module, list[Tensor], Tensor], Seen] = each
     asks: bool = True                                    # does it need the teacher's answers?
     calibrated: bool = False                             # is the classifier's bias set in closed form?
+    dims: int | None = None                              # of pooled comparisons; must divide the number of classes
+
+    @property
+    def white_box(self) -> bool:
+        """Does it need the teacher's feature maps?"""
+        return self.forward is inside
+
+    def helpers(self, problem: Problem) -> nn.ModuleDict:
+        """What is trained beside the student. InputError if the method does not fit the problem."""
+        if self.dims and problem.classes % self.dims:
+            divisors = ", ".join(f"rkd_{d}" for d in range(1, problem.classes + 1) if problem.classes % d == 0)
+            raise InputError(f"rkd_{self.dims} cannot pool {problem.classes} classes; choose from {divisors}")
+        if len(problem.student) != len(problem.teacher):
+            raise InputError(f"the student has {len(problem.student)} inner feature maps and the teacher "
+                             f"{len(problem.teacher)}, which cannot be matched; choose a pair of one family")
+        return nn.ModuleDict({name: HELPERS[name](problem) for name in self.terms if name in HELPERS})
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""
@@ -131,11 +191,15 @@ class Method:
 
 
 _LABELS_AND_KL = {"labels": (1.0, _labels), "kl": (1.0, _kl)}
+_CRD = {"crd": (0.8, _crd)}
+_FITNETS, _VID = {"fitnets": (100.0, _fitnets)}, {"vid": (1.0, _vid)}
+_PAIRS = {"labels": (1.0, lambda b: losses.ckd_pairs(*b.logits, *_hot(b))),
+          "teacher": (1.0, lambda b: losses.ckd_pairs(*b.logits, *b.teacher))}
 
 METHODS: dict[str, Method] = {
     "ce": Method({"labels": (1.0, _labels)}, asks=False),
     "kd": Method(_LABELS_AND_KL),
-    "crd": Method(_LABELS_AND_KL | {"crd": (0.8, _crd)}, helper=losses.CRD),
+    "crd": Method(_LABELS_AND_KL | _CRD),
     "mixup": Method(
         {"labels": (1.0, lambda b: losses.mixup_labels(b.logits[0], *b.labels, b.mixing)),
          "teacher": (1.0, lambda b: losses.mixup_teacher(b.logits[0], *b.teacher, b.mixing))},
@@ -143,16 +207,24 @@ METHODS: dict[str, Method] = {
     "rkd": Method(_LABELS_AND_KL | {"rkd": (1.0, lambda b: losses.rkd(b.logits[0], b.teacher[0]))}, sampler=by_class),
     "dist": Method(_LABELS_AND_KL | {"dist": (2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]))}),
     "ckd": Method(_twice(losses.ckd)),
-    "ckd_pairs": Method(
-        {"labels": (1.0, lambda b: losses.ckd_pairs(*b.logits, *_hot(b))),
-         "teacher": (1.0, lambda b: losses.ckd_pairs(*b.logits, *b.teacher))},
-        sampler=pairs),
+    "ckd_pairs": Method(_PAIRS, sampler=pairs),
     "mse": Method(_twice(losses.mse)),
     "ckd_calibrated": Method(_twice(losses.ckd), calibrated=True),
-}
+} | {f"{name}{suffix}": Method(base | hint, sampler, inside)
+     for name, hint in (("fitnets", _FITNETS), ("vid", _VID))
+     for suffix, base, sampler in (("", _LABELS_AND_KL, passes), ("+crd", _LABELS_AND_KL | _CRD, passes),
+                                   ("+ckd", _PAIRS, pairs))}
+
+
+def rkd_d(dims: int) -> Method:
+    """Comparisons pooled to `dims` numbers beside cross-entropy of the labels (CKD, section 6.1 and Equation 6)."""
+    return Method({"labels": (1.0, _labels),
+                   "teacher": (1.0, lambda b: losses.pooled_ckd(b.logits[0], b.teacher[0], dims))}, dims=dims)
 
 
 def get(name: str) -> Method:
-    """A method by name. InputError lists the names."""
-    choose("method", name, METHODS)
+    """A method by name, `rkd_D` for any D of at least 1 among them. InputError lists the names."""
+    if pooled := re.fullmatch(r"rkd_([1-9]\d*)", name):
+        return rkd_d(int(pooled[1]))
+    choose("method", name, [*METHODS, "rkd_D (D numbers a comparison)"])
     return METHODS[name]

@@ -35,6 +35,10 @@ class Place:
                           for folder in (self.results / "teachers", self.teachers))
         return published if published.exists() and not own.exists() else own
 
+    def teacher_logits(self, teacher_sha256: str) -> Path:
+        """Where a teacher's logits of the test images are kept."""
+        return self.results / "logits" / f"teacher-{teacher_sha256[:16]}.safetensors"
+
     def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
         """Each seed shows every image in one random view of its own."""
         return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, f"random view, seed {seed}")

@@ -1,21 +1,24 @@
 """Numbers -> figures: one function a figure, one style, a colour and a marker of its own for each method.
 
 Colours are of the colour-blind-safe palettes of Okabe and Ito and of Tol; every curve also differs by its marker, and
-the methods that the paper does not have are dashed, so that figures can be read in black and white.
+the methods that the paper does not have are dashed, so that figures can be read in black and white. White-box methods
+share the colour of their family, pooled comparisons run from light to dark with their dimension.
 """
+from math import log10
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Iterable, NamedTuple, Sequence
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn
 import torch
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator, ScalarFormatter
 from torch import Tensor
 
-from .errors import choose
+from .errors import InputError, choose
 
 
 class Look(NamedTuple):
@@ -36,8 +39,31 @@ METHODS = {
     "ckd": Look("CKD (all pairs)", "#d55e00", "*", "--"),
     "mse": Look("MSE control", "#009e73", "X", "--"),
     "ckd_calibrated": Look("CKD calibrated", "#882255", "p", "--"),
-}
+} | {f"{family}{suffix}": Look(f"{name}{suffix.upper()}", colour, marker, line)
+     for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
+     for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
+POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])  # of 1 to 100 dimensions
+TEACHER = Look("teacher", "#bbbbbb", "", "-")
+AXES = {"n": "n, images a run may use (0.8 n teacher calls)", "student_passes": "images through the student in training"}
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
+
+
+def look(method: str) -> Look:
+    """How a method is drawn, the same in every figure; `rkd_D` for any D."""
+    if method in METHODS or not method.startswith("rkd_"):
+        return METHODS[method]
+    dims = int(method.removeprefix("rkd_"))
+    return Look(f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2)), "<>hHd8"[dims % 6])
+
+
+def ordered(methods: Iterable[str]) -> list[str]:
+    """Methods in the order in which every figure shows them; pooled comparisons after `rkd`, by dimension."""
+    known = list(METHODS)
+
+    def place(method: str) -> tuple[int, int]:
+        pooled = method not in METHODS
+        return known.index("rkd" if pooled else method), int(method.removeprefix("rkd_")) if pooled else 0
+    return sorted(set(methods), key=place)
 
 
 def style() -> None:
@@ -47,28 +73,21 @@ def style() -> None:
         "figure.dpi": 110, "savefig.dpi": 160, "pdf.fonttype": 42, "legend.frameon": False})
 
 
-def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = "") -> Figure:
-    """Figure 2: mean test accuracy over n, a panel for each pair; error bars are named in the figure.
+def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = "",
+                    against: Sequence[str] = ("n",)) -> Figure:
+    """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair; error bars are named in the figure.
 
-    summary: as `analysis.summary` gives it; interval: 'sd' (as in the paper) or 't'.
+    summary: as `analysis.summary` gives it; interval: 'sd' (as in the paper) or 't'; against: a row for each of AXES.
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
-    figure, (panels,) = _grid(1, len(pairs), 4.2, 1.8 + 4.4 * len(pairs))
-    for panel, pair in zip(panels, pairs):
-        part = summary[summary.pair == pair]
-        shown = [method for method in METHODS if method in set(part.method)]
-        for place, method in enumerate(shown):
-            curve, look = part[part.method == method].sort_values("n"), METHODS[method]
-            half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
-            apart = 1 + 0.006 * (place - (len(shown) - 1) / 2)    # so that error bars do not cover one another
-            panel.errorbar(curve["n"] * apart, curve["mean"], half, color=look.colour, marker=look.marker,
-                           linestyle=look.line, label=look.label, markersize=6, linewidth=1.3, elinewidth=0.8,
-                           capsize=2)
-        _log_axis(panel, part.n.unique())
-        panel.set(title=pair.replace("-", " → "), xlabel="n, images a run may use (0.8 n teacher calls)")
-    panels[0].set_ylabel("test accuracy (%)")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure, grid = _grid(len(against), len(pairs), 0.4 + 3.8 * len(against), 1.8 + 4.4 * len(pairs))
+    for panels, axis in zip(grid, against):
+        for panel, pair in zip(panels, pairs):
+            _curves(panel, summary[summary.pair == pair], axis, interval)
+            panel.set(title=pair.replace("-", " → "), xlabel=AXES[axis])
+        panels[0].set_ylabel("test accuracy (%)")
+    grid[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     fewest, most = int(summary.seeds.min()), int(summary.seeds.max())
     seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
     title = f"{dataset}: mean and {INTERVALS[interval]} over {seeds} seeds"
@@ -76,24 +95,73 @@ def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = 
     return figure
 
 
-def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
-    """Paired differences to `baseline` in points of test accuracy, a panel for each pair and a row for each method.
+def _curves(panel, cells: pd.DataFrame, axis: str, interval: str) -> None:
+    shown = ordered(cells.method)
+    for place, method in enumerate(shown):
+        curve, how = cells[cells.method == method].sort_values("n"), look(method)
+        half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
+        apart = 1 + 0.006 * (place - (len(shown) - 1) / 2) * (axis == "n")  # so that no error bar covers another
+        panel.errorbar(curve[axis] * apart, curve["mean"], half, color=how.colour, marker=how.marker,
+                       linestyle=how.line, label=how.label, markersize=6, linewidth=1.3, elinewidth=0.8, capsize=2)
+    panel.set_xscale("log")
+    if axis == "n":
+        ticks = sorted(cells.n.unique())
+        panel.xaxis.set_major_locator(FixedLocator(ticks if len(ticks) < 8 else ticks[::3]))
+        panel.xaxis.set_major_formatter(ScalarFormatter())
+    else:
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_minor_locator(NullLocator())
 
-    gaps: as `analysis.paired_differences` gives it; bars are its 95 % t intervals, one shade for each n.
+
+def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
+    """Paired differences to `baseline` in points of test accuracy (gaps: as `analysis.paired_differences` gives it)."""
+    return dots(gaps, f"points of test accuracy above {look(baseline).label}", zero=True)
+
+
+def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
+    """A mean with its 95 % t interval for each method (a row), n (a shade and a marker) and pair (a panel).
+
+    cells: columns pair, method, n, mean, low, high; label: what they are, with its unit; zero: draw a line there.
     """
-    pairs, sizes = gaps.pair.unique(), sorted(gaps.n.unique())
-    shown = [method for method in METHODS if method in set(gaps.method)][::-1]
-    figure, (panels,) = _grid(1, len(pairs), 4.2, 1.8 + 4.4 * len(pairs), sharey=True)
+    if cells.empty:
+        raise InputError("there is nothing to compare: rows of one method, or of no seed in common")
+    pairs, sizes = cells.pair.unique(), sorted(cells.n.unique())
+    shown = ordered(cells.method)[::-1]
+    figure, (panels,) = _grid(1, len(pairs), 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs), sharey=True)
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
     for panel, pair in zip(panels, pairs):
         for place, (n, shade) in enumerate(zip(sizes, shades)):
-            part = gaps[(gaps.pair == pair) & (gaps.n == n)].set_index("method").reindex(shown)
+            part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
             heights = np.arange(len(shown)) + 0.6 * (place / max(len(sizes) - 1, 1) - 0.5)
             panel.errorbar(part["mean"], heights, xerr=(part["high"] - part["mean"]), fmt="osD^vPX*p"[place % 9],
                            color=shade, label=f"n = {n}", markersize=4, capsize=2, linewidth=1)
-        panel.axvline(0, color="black", linewidth=0.8)
-        panel.set_yticks(range(len(shown)), [METHODS[method].label for method in shown])
-        panel.set(title=pair.replace("-", " → "), xlabel=f"points of test accuracy above {METHODS[baseline].label}")
+        if zero:
+            panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_yticks(range(len(shown)), [look(method).label for method in shown])
+        panel.set(title=pair.replace("-", " → "), xlabel=label)
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def spectra(curves: pd.DataFrame, teacher: Sequence[float] = (), label: str = "singular value") -> Figure:
+    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard deviation), a panel for each n.
+
+    curves: as `analysis.spectra` gives it, of one pair; teacher: the teacher's curve, in grey.
+    """
+    sizes = sorted(curves.n.unique())
+    figure, (panels,) = _grid(1, len(sizes), 3.8, 2.2 + 4 * len(sizes), sharey=True)
+    for panel, n in zip(panels, sizes):
+        if len(teacher):
+            panel.plot(range(1, len(teacher) + 1), teacher, color=TEACHER.colour, linewidth=4, label=TEACHER.label)
+        for place, method in enumerate(ordered(curves.method)):
+            curve, how = curves[(curves.method == method) & (curves.n == n)], look(method)
+            panel.plot(curve["rank"], curve["mean"], color=how.colour, marker=how.marker, linestyle=how.line,
+                       label=how.label, markersize=5, linewidth=1.2, markevery=(place, max(1, len(curve) // 8)))
+            panel.fill_between(curve["rank"], (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
+                               curve["mean"] + curve["sd"], color=how.colour, alpha=0.12, linewidth=0)
+        panel.set(title=f"n = {n}", xlabel="rank", yscale="log")
+    panels[0].set_ylabel(label)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -127,9 +195,9 @@ def offset_blindness(student: Tensor, target: Tensor) -> Figure:
     offsets = np.linspace(-3, 3, 61)
     direction = torch.eye(student.shape[1])[0]
     for method, loss in (("ckd", ckd), ("mse", mse)):
-        look = METHODS[method]
+        how = look(method)
         grid[0][0].plot(offsets, [float(loss(student + float(o) * direction, target)) for o in offsets],
-                        color=look.colour, linestyle=look.line, label=look.label)
+                        color=how.colour, linestyle=how.line, label=how.label)
     grid[0][0].set(xlabel="constant added to one class of every student logit vector", ylabel="loss")
     grid[0][0].legend()
     return figure
@@ -166,14 +234,6 @@ def _bars(panel, values: Tensor, classes: Sequence[str], title: str = "", colour
     panel.set(title=title, xlabel="class")
     if len(classes) <= 10:
         panel.set_xticks(range(len(classes)), classes)
-
-
-def _log_axis(panel, ticks: Sequence[float]) -> None:
-    panel.set_xscale("log")
-    ticks = sorted(ticks)
-    panel.xaxis.set_major_locator(FixedLocator(ticks if len(ticks) < 8 else ticks[::3]))
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

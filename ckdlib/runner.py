@@ -1,78 +1,146 @@
-"""Runs -> rows: teacher calls first, then students in parallel processes, each row kept as its run finishes."""
-import multiprocessing
-import os
+"""Runs -> rows: what is planned, teacher calls first, then students, each row kept as its run finishes."""
 import sys
-import threading
 import time
-import traceback
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from dataclasses import asdict
-from functools import cache
+from collections import defaultdict
+from operator import attrgetter
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
+from typing import Callable, Iterable, Sequence
 
 import torch
 from tqdm import tqdm
 
 from . import data, methods, models, teacher, train
 from .data import Dataset, Views
-from .errors import OutOfTime, choose
-from .files import sha256, writable_folder, write_json, write_tensors
+from .errors import InputError, OutOfTime, choose
+from .files import writable_folder, write_json, write_tensors
+from .measures import measure
+from .methods import INNER, Problem
 from .place import Place, teacher_view
 from .store import Store
+from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
 
-
-def default_jobs() -> int:
-    """As many students at once as there are cores."""
-    return len(os.sched_getaffinity(0))
+Report = Callable[[str], None]
+EPOCHS = 250                             # assumed of a run with early stopping, where nothing was measured yet
+FLOPS = {"GPU": 1e13, "2-core CPU": 1e11}  # a second, assumed where nothing was measured yet
 
 
 def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget: float | None = None,
-        report: Callable[[str], None] = print) -> list[dict]:
+        add_features: bool = False, report: Report = print) -> list[dict]:
     """Train every run that has no row yet; returns the rows of all runs that are done.
 
-    jobs: students at once; time_budget: minutes after which it stops, with every finished run kept.
+    jobs: students at once; time_budget: minutes after which it stops, with every finished run kept; add_features: make
+    calls a second time where white-box methods need feature maps that were not kept.
     InputError before anything starts if a run cannot be. RuntimeError at the end if runs failed.
     """
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
-    dataset = check(runs, place)
-    store = Store(place.results)
+    datasets = check(runs, place)
+    store, keys = Store(place.results), {}
+    for line in plan(runs, place, datasets):
+        report(line)
     try:
-        keys = _keys(runs, place, dataset, deadline, report)
+        for name, part in _grouped(runs, "dataset").items():
+            keys |= _keys(part, place, datasets[name], deadline, report)
         done = {row["run"] for row in store.rows(report)}
         todo = {key: one for key, one in keys.items() if key not in done}
-        _call_teachers(todo.values(), place, dataset, deadline, report)
+        for name, part in _grouped(todo.values(), "dataset").items():
+            _call_teachers(part, place, datasets[name], add_features, deadline, report)
+            _save_splits(part, place, datasets[name])
     except OutOfTime as stopped:
         report(str(stopped))
         return []
-    _save_splits(runs, place, dataset)
     _train(todo, len(keys), store, place, jobs or default_jobs(), deadline, report)
     return [row for row in store.rows(lambda line: None) if row["run"] in keys]
 
 
-def check(runs: Sequence[Run], place: Place) -> Dataset:
-    """The images of the runs. InputError if they, a run's n or the results folder cannot be used."""
+def check(runs: Sequence[Run], place: Place) -> dict[str, Dataset]:
+    """The images of the runs by name. InputError if they, a run's n or method, or the results folder cannot be used."""
+    if not runs:
+        raise InputError("nothing to run: no experiment holds all of these; name one with --experiment")
     writable_folder(place.results)
-    dataset = place.dataset(runs[0].dataset)
-    for n in {one.n for one in runs}:
-        data.split(len(dataset.train), n, seed=0)
-    return dataset
+    datasets = {}
+    for name, part in _grouped(runs, "dataset").items():
+        try:
+            datasets[name] = place.dataset(name)
+        except InputError as error:
+            others = dict.fromkeys(one.experiment for one in runs if one.dataset != name)
+            raise InputError(f"{error}" + (f"; or leave {part[0].experiment} out: --experiment {' '.join(others)}"
+                                           if others else "")) from None
+    for name, n in _grouped(runs, "dataset", "n"):
+        data.split(len(datasets[name].train), n, seed=0)
+    with torch.device("meta"):
+        for name, source, student, method_name in _grouped(runs, "dataset", "teacher", "student", "method"):
+            method, problem = methods.get(method_name), Problem(len(datasets[name].classes), images=2)
+            if method.white_box:
+                problem = problem._replace(student=inner_shapes(student, datasets[name]),
+                                           teacher=inner_shapes(source, datasets[name]))
+            method.helpers(problem)
+    return datasets
+
+
+def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
+    """Shapes of the feature maps of one image that white-box methods may use, [C, H, W] a level."""
+    return models.feature_shapes(model, len(dataset.classes), dataset.transform.crop)[INNER]
+
+
+def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> list[str]:
+    """A line for each experiment: runs, teacher calls, and hours by this folder's rows or by stated assumptions."""
+    on_cpu, lines = place.device == "cpu", []
+    like = [row for row in Store(place.results).rows(lambda line: None) if ("CPU" in row["device"]) == on_cpu]
+    for experiment, part in _grouped(runs, "experiment").items():
+        calls = sum(max(one.n - one.n // 5 for one in same)
+                    for same in _grouped(_asking(part), "dataset", "teacher", "seed").values())
+        flops = sum(_flops(one, datasets[one.dataset]) for one in part)
+        epochs = f", {EPOCHS} epochs each" if part[0].recipe.schedule == "plateau" else ""
+        told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{epochs})"
+                for kind, rate in FLOPS.items() if on_cpu or kind == "GPU"]
+        if like:
+            told = [f"{_hours(expected_seconds(part, like))} hours, one at a time (from like rows)"]
+        lines.append(f"{experiment}: {len(part)} runs, {calls} teacher calls, {' or '.join(told)}")
+    return lines
+
+
+def _hours(seconds: float) -> str:
+    return f"about {seconds / 3600:.2g}" if seconds > 360 else "under 0.1"
+
+
+def _flops(one: Run, dataset: Dataset) -> float:
+    """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
+    epoch = methods.steps_per_epoch(one.n - one.n // 5, one.recipe.batch)
+    steps = one.recipe.steps or min(EPOCHS, one.recipe.max_epochs) * epoch
+    passes = 2 if methods.get(one.method).sampler is methods.pairs else 1
+    return 3 * passes * steps * one.recipe.batch * models.flops(one.student, len(dataset.classes),
+                                                                dataset.transform.crop)
+
+
+def _grouped(runs: Iterable[Run], *fields: str) -> dict:
+    """Runs by the values of some fields (one field: its value, else their tuple), in order."""
+    parts: dict = defaultdict(list)
+    for one in runs:
+        parts[attrgetter(*fields)(one)].append(one)
+    return parts
+
+
+def _asking(runs: Iterable[Run]) -> list[Run]:
+    return [one for one in runs if methods.get(one.method).asks]
 
 
 def status(runs: Sequence[Run], place: Place) -> list[str]:
     """A line for each experiment: runs done, running and left, teacher calls kept, an estimate of the time left."""
     store = Store(place.results)
-    rows = store.rows()
-    dataset = place.dataset(runs[0].dataset)
-    digests = {model: teacher.read_card(path)["weights_sha256"] for model in {one.teacher for one in runs}
-               if (path := place.teacher_path(dataset.name, model)).exists()}
-    done, running = {row["run"] for row in rows}, set(store.running())
-    lines = []
-    for experiment in dict.fromkeys(one.experiment for one in runs):
-        keys = {one.key(dataset.digest, digests.get(one.teacher)): one for one in runs if one.experiment == experiment}
+    rows, running = store.rows(), set(store.running())
+    done, lines = {row["run"] for row in rows}, []
+    for experiment, part in _grouped(runs, "experiment").items():
+        try:
+            dataset = place.dataset(part[0].dataset)
+        except InputError as error:
+            lines.append(f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})")
+            continue
+        digests = {model: teacher.read_card(path)["weights_sha256"] for model in {one.teacher for one in part}
+                   if (path := place.teacher_path(dataset.name, model)).exists()}
+        keys = {one.key(dataset.digest, digests.get(one.teacher)): one for one in part}
         left = [one for key, one in keys.items() if key not in done]
-        asked = {(one.teacher, one.seed) for one in keys.values()}
+        asked = {(one.teacher, one.seed) for one in part}
         calls = sum(place.ledger(dataset, digests[model], seed).calls for model, seed in asked if model in digests)
         seconds = expected_seconds(left, rows)
         hours = "no estimate yet" if seconds is None else f"about {seconds / 3600:.2f} h one at a time"
@@ -83,7 +151,7 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
 
 def make_teacher(profile_name: str, model: str, place: Place, dataset_name: str | None = None,
                  recipe: str | None = None, checkpoint: Path | None = None, seed: int = 0,
-                 time_budget: float | None = None, report: Callable[[str], None] = print) -> dict:
+                 time_budget: float | None = None, report: Report = print) -> dict:
     """Find, import or train one teacher of a profile; returns its card (see `teacher.train_teacher`).
 
     recipe: 'reference' or 'fast', None for the profile's own; checkpoint: a RepDistiller `.pth` to import instead.
@@ -106,23 +174,24 @@ def make_teacher(profile_name: str, model: str, place: Place, dataset_name: str 
 
 
 def _train(todo: dict[str, Run], total: int, store: Store, place: Place, jobs: int, deadline: float | None,
-           report: Callable[[str], None]) -> None:
+           report: Report) -> None:
     """Train the students of `todo`, appending each row as it comes."""
     report(f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once")
     rows, failed, left = store.rows(lambda line: None), 0, dict(todo)
     with tqdm(total=len(todo), unit="student", disable=not sys.stdout.isatty()) as bar:
-        for key, outcome in _outcomes(todo, place, min(jobs, len(todo)), deadline):
+        for key, outcome in outcomes(todo, place, min(jobs, len(todo)), deadline):
             del left[key]
             if isinstance(outcome, str):
                 failed += 1
                 report(f"failed: {key}\n{outcome}")
                 continue
-            store.append(outcome)
-            rows.append(outcome)
+            row, measures = outcome
+            store.append(row, measures)
+            rows.append(row)
             bar.update()
             if bar.disable:
                 minutes = expected_seconds(left.values(), rows) / jobs / 60
-                report(f"[{total - len(left)}/{total}] {describe(outcome)}, about {minutes:.1f} min left")
+                report(f"[{total - len(left)}/{total}] {describe(row)}, about {minutes:.1f} min left")
     if failed:
         raise RuntimeError(f"{failed} runs failed, see above; the others are kept")
     if left:
@@ -147,23 +216,50 @@ def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float |
     return {one.key(dataset.digest, digests.get(one.teacher)): one for one in runs}
 
 
-def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float | None, report) -> None:
-    """Make every call that the runs need, once: for each teacher and seed those of the largest n hold all others."""
-    largest: dict[tuple[str, int], int] = {}
-    for one in runs:
-        if methods.get(one.method).asks:
-            largest[one.teacher, one.seed] = max(one.n, largest.get((one.teacher, one.seed), 0))
-    for model in sorted({model for model, _ in largest}):
-        device = torch.device(place.device)
+def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_features: bool, deadline: float | None,
+                   report: Report) -> None:
+    """Make every call that the runs need, once: for each teacher and seed those of the largest n hold all others.
+
+    Feature maps are kept of the calls that white-box runs need, of this batch or of the profile, so that a later
+    experiment finds them. The teacher is also run on the test images, for Table 3 and Figure 5; that is no call.
+    """
+    device = torch.device(place.device)
+    for model, asking in _grouped(_asking(runs), "teacher").items():
         net, card = teacher.load(place.teacher_path(dataset.name, model), dataset, model, device)
-        for (_, seed), n in sorted(item for item in largest.items() if item[0][0] == model):
+        _measure_teacher(net, card["weights_sha256"], place, dataset)
+
+        def inside(images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+            maps, logits = net.forward_features(images)
+            return maps[INNER], logits
+
+        for seed, part in sorted(_grouped(asking, "seed").items()):
             if deadline is not None and time.monotonic() > deadline:
                 raise OutOfTime("time budget is used up while asking the teachers; the same command goes on")
-            index, _ = data.split(len(dataset.train), n, seed)
-            ledger = place.ledger(dataset, card["weights_sha256"], seed)
-            before = ledger.calls
-            ledger.ask(index, teacher_view(dataset, seed, device), net)
+            ledger, view = place.ledger(dataset, card["weights_sha256"], seed), teacher_view(dataset, seed, device)
+            before, most = ledger.calls, max(one.n for one in part)
+            needed = max((one.n for one in part if methods.get(one.method).white_box), default=0)
+            if wanted := min(most, max(needed, *map(_later_white_box, part))):
+                ledger.ask(data.split(len(dataset.train), wanted, seed)[0], view, inside, inner_shapes(model, dataset),
+                           blind="leave" if not needed else "again" if add_features else "refuse")
+            ledger.ask(data.split(len(dataset.train), most, seed)[0], view, net)
             report(f"teacher {model}, seed {seed}: {ledger.calls - before} calls made, {ledger.calls} kept")
+
+
+def _later_white_box(one: Run) -> int:
+    """The largest n at which the run's profile has white-box students of its teacher; 0 if none."""
+    grids = profile(one.profile).experiments
+    return max((max(grid.calls) for grid in grids.values() if grid.dataset == grids[one.experiment].dataset
+                and (one.teacher, one.student) in grid.pairs
+                and any(methods.get(method).white_box for method in grid.methods)), default=0)
+
+
+def _measure_teacher(net: torch.nn.Module, digest: str, place: Place, dataset: Dataset) -> None:
+    """The teacher's test logits and measures, once."""
+    if not (path := place.teacher_logits(digest)).exists():
+        test = Views(dataset.test, dataset.transform, place.device)
+        logits = train.predict(net, test)
+        write_tensors(path, {"test": logits})
+        Store(place.results).note(measure(f"teacher {digest}", logits, test.labels))
 
 
 def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:
@@ -174,95 +270,3 @@ def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:
             training, validation = data.split(len(dataset.train), n, seed)
             write_json(path, {"dataset_sha256": dataset.digest, "train": training.tolist(),
                               "validation": validation.tolist()})
-
-
-# Students, in this process or in others.
-
-def _outcomes(runs: dict[str, Run], place: Place, jobs: int,
-              deadline: float | None) -> Iterator[tuple[str, dict | str]]:
-    """(key, row), or (key, traceback) of a run that failed; runs cut off by the deadline yield nothing."""
-    if jobs <= 1:
-        for key, one in runs.items():
-            outcome = _outcome(key, one, place, deadline)
-            if outcome is None:
-                return
-            yield key, outcome
-        return
-    threads = max(1, default_jobs() // jobs) if place.device == "cpu" else 1
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker, (threads,)) as pool:
-        waiting = {pool.submit(_outcome, key, one, place, deadline): key for key, one in runs.items()}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                key, outcome = waiting.pop(future), future.result()
-                if outcome is not None:
-                    yield key, outcome
-
-
-def _start_worker(threads: int) -> None:
-    torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()  # never outlive the batch
-
-
-def _outcome(key: str, one: Run, place: Place, deadline: float | None) -> dict | str | None:
-    mark = Store(place.results).mark(key)
-    try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(str(os.getpid()))
-        return train_student(key, one, place, deadline)
-    except OutOfTime:
-        return None
-    except Exception:
-        return traceback.format_exc()
-    finally:
-        mark.unlink(missing_ok=True)
-
-
-@cache
-def _loaded(place: Place, name: str) -> tuple[Dataset, Views]:
-    """A dataset and its test views, once per process."""
-    dataset = place.dataset(name)
-    return dataset, Views(dataset.test, dataset.transform, place.device)
-
-
-def train_student(key: str, one: Run, place: Place, deadline: float | None = None) -> dict:
-    """Train one student on the kept teacher calls, keep its weights and test logits, and return its row."""
-    def in_time(*_) -> None:
-        if deadline is not None and time.monotonic() > deadline:
-            raise OutOfTime
-
-    in_time()
-    dataset, test = _loaded(place, one.dataset)
-    method, device = methods.get(one.method), torch.device(place.device)
-    training, validation = data.split(len(dataset.train), one.n, one.seed)
-    answers, digest = None, None
-    if method.asks:
-        path = place.teacher_path(dataset.name, one.teacher)
-        digest = teacher.read_card(path)["weights_sha256"]
-        answers = place.ledger(dataset, digest, one.seed).kept(training).to(device)
-    net = teacher.new(one.student, len(dataset.classes), one.seed).to(device)
-    held_out = Views(dataset.train[validation], dataset.transform, device)
-    result = train.fit(net, method, one.recipe, Views(dataset.train[training], dataset.transform, device), answers,
-                       held_out, one.seed, after_round=in_time)
-    logits = train.predict(net, test)
-    write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
-    write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
-    return asdict(one) | {
-        "run": key, "dataset": dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
-        "teacher_calls": len(training) if method.asks else 0, "train_images": len(training),
-        "val_accuracy": round(train.accuracy(train.predict(net, held_out), held_out.labels), 4),
-        "test_accuracy": round(train.accuracy(logits, test.labels), 4),
-        "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
-        "seconds": round(result.seconds, 2), "dataset_sha256": dataset.digest, "teacher_sha256": digest,
-        "logits": f"logits/{key}.safetensors", "precision": "float32", "device": teacher.device_name(device),
-        "code": code_version(), "versions": teacher.versions(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 of the library's source, so that a row tells which code made it."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    return sha256(*(path.read_bytes() for path in sources))[:12]

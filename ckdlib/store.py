@@ -1,43 +1,38 @@
-"""The store of rows: one JSON object a line, appended as runs finish; a torn line costs that line only."""
+"""The store of rows and measures: one JSON object a line, appended as runs finish; a torn line costs that line only."""
 import json
 import os
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Sequence
 
 
 class Store:
-    """Rows and the files beside them in one results folder."""
+    """Rows, their measures and the files beside them in one results folder."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.path = folder / "rows.jsonl"
+        self.path, self.measures_path = folder / "rows.jsonl", folder / "measures.jsonl"
 
     def rows(self, report=print) -> list[dict]:
         """Every readable row, in the order of writing; unreadable lines are left out and said to `report`."""
-        rows, torn = [], []
-        text = self.path.read_text(errors="replace") if self.path.exists() else ""
-        for number, line in enumerate(text.splitlines(), 1):
-            try:
-                row = json.loads(line)
-                row["method"], row["test_accuracy"]
-                rows.append(row)
-            except (json.JSONDecodeError, KeyError, TypeError):
-                torn.append(number)
+        rows, torn = _read(self.path, ("run", "method", "test_accuracy"))
         if torn:
             report(f"{self.path}: left out {len(torn)} unreadable line(s), number {', '.join(map(str, torn))}; "
                    f"the runs they held count as not done")
         return rows
 
-    def append(self, row: dict) -> None:
-        """Add one row in a single write; a torn line before it is closed first."""
-        line = (json.dumps(row) + "\n").encode()
-        with open(self.path, "ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else b"\n" + line
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+    def measures(self) -> dict[str, dict]:
+        """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
+        return {line["run"]: line for line in _read(self.measures_path, ("run", "raw"))[0]}
+
+    def append(self, row: dict, measures: dict | None = None) -> None:
+        """Add a row, and first its measures, so that a row that is there has them."""
+        if measures:
+            _append(self.measures_path, measures)
+        _append(self.path, row)
+
+    def note(self, measures: dict) -> None:
+        """Add measures that belong to no row: a teacher's."""
+        _append(self.measures_path, measures)
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""
@@ -46,6 +41,31 @@ class Store:
     def running(self) -> list[str]:
         """Runs that a living process of this machine is training now."""
         return [path.name for path in _entries(self.folder / "running") if _alive(path)]
+
+
+def _read(path: Path, wanted: Sequence[str]) -> tuple[list[dict], list[int]]:
+    """The lines that are objects with all `wanted` names, and the numbers of the others."""
+    lines, torn = [], []
+    for number, text in enumerate(path.read_text(errors="replace").splitlines() if path.exists() else (), 1):
+        try:
+            line = json.loads(text)
+            [line[name] for name in wanted]
+            lines.append(line)
+        except (json.JSONDecodeError, KeyError, TypeError):
+            torn.append(number)
+    return lines, torn
+
+
+def _append(path: Path, value: dict) -> None:
+    """Add one line in a single write; a torn line before it is closed first."""
+    line = (json.dumps(value) + "\n").encode()
+    with open(path, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _entries(folder: Path) -> Iterable[Path]:

@@ -1,6 +1,7 @@
 """Profiles, experiments and runs: what is to be trained, as data."""
 import json
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Iterable, Mapping, Sequence
 
 from . import methods, models, teacher
@@ -10,7 +11,14 @@ from .train import Recipe
 
 Pair = tuple[str, str]                   # teacher, student
 
-BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd", "ckd_pairs", "mse", "ckd_calibrated")
+CONTROLS = ("mse", "ckd", "ckd_calibrated")              # in every table; `ckd` at one pass of the student an image
+BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
+WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd", *CONTROLS)
+WRN, RESNET, VGG = ("wrn_40_2", "wrn_16_2"), ("resnet110", "resnet32"), ("vgg13", "vgg8")
+
+
+def _pooled(*dims: int) -> tuple[str, ...]:
+    return ("rkd", *(f"rkd_{d}" for d in dims), "ckd_pairs", *CONTROLS)
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Experiment:
     calls: tuple[int, ...]               # n: images a run may use, 80 % of them shown to the teacher
     seeds: tuple[int, ...]
     targets: tuple[float, ...] = ()      # test accuracies in per cent whose price in calls is tabulated
+    dataset: str | None = None           # None: the profile's
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,35 @@ class Profile:
     recipe: Recipe                       # of every student
     teacher_recipe: Recipe
     experiments: Mapping[str, Experiment]
+    spectra: tuple[int, int]             # the two n of Figure 5, on the first pair of `black_box`
     about: str
+
+
+def _quick() -> dict[str, Experiment]:
+    pairs, seeds, targets = (("resnet14", "resnet8"),), (1, 2, 3), (80, 85, 90, 95)
+    return {"black_box": Experiment(pairs, BLACK_BOX, (50, 100, 200, 400), seeds, targets),
+            "white_box": Experiment(pairs, WHITE_BOX, (50, 100, 200), seeds),
+            "dimensionality": Experiment(pairs, _pooled(1, 2, 5, 10), (50, 100, 200, 400), seeds, targets),
+            "cars": Experiment(pairs, BLACK_BOX, (100, 200), seeds, targets, dataset="digits_cropped"),
+            "large_n": Experiment(pairs, BLACK_BOX, (800, 1200), seeds)}
+
+
+def _pilot() -> dict[str, Experiment]:
+    pairs, seeds, targets = (("resnet20", "resnet8"),), (1, 2, 3), (15, 20, 25, 30, 35)
+    return {"black_box": Experiment(pairs, BLACK_BOX, (1600, 3200, 6400), seeds, targets),
+            "white_box": Experiment(pairs, WHITE_BOX, (1600, 3200), seeds),
+            "dimensionality": Experiment(pairs, _pooled(1, 10, 50, 100), (1600, 3200), seeds),
+            "cars": Experiment(pairs, BLACK_BOX, (1400, 2000), seeds, dataset="stanford_cars"),
+            "large_n": Experiment(pairs, BLACK_BOX, (10_000, 16_000), seeds)}
+
+
+def _paper() -> dict[str, Experiment]:
+    seeds, calls, every = (1, 2, 3, 4, 5), tuple(range(1600, 6401, 400)), (WRN, VGG, RESNET)
+    return {"black_box": Experiment(every, BLACK_BOX, calls, seeds, (55, 50, 45, 40, 35, 30)),
+            "white_box": Experiment((WRN, VGG), WHITE_BOX, (1600, 2400, 3200), seeds),
+            "dimensionality": Experiment((WRN, VGG), _pooled(1, 10, 50, 100), calls, seeds),
+            "cars": Experiment(every, BLACK_BOX, (1400, 1600, 1800, 2000), seeds, dataset="stanford_cars"),
+            "large_n": Experiment(every, BLACK_BOX, (8000, 10_000, 12_000, 16_000), seeds)}
 
 
 PROFILES = {profile.name: profile for profile in (
@@ -39,21 +76,14 @@ PROFILES = {profile.name: profile for profile in (
         "quick", "digits", about="minutes on 2 cores: scikit-learn's digits, small networks",
         recipe=Recipe(schedule="one_cycle", steps=120, checks=12),
         teacher_recipe=Recipe(schedule="one_cycle", learning_rate=0.1, steps=400, checks=20),
-        experiments={"black_box": Experiment(
-            (("resnet14", "resnet8"),), BLACK_BOX, (50, 100, 200, 400), (1, 2, 3), (80, 85, 90, 95))}),
+        experiments=_quick(), spectra=(50, 200)),
     Profile(
         "pilot", "cifar100", about="CIFAR-100, small networks, a fixed number of steps: hours on a CPU",
-        recipe=Recipe(schedule="one_cycle", steps=2400, checks=12),
-        teacher_recipe=teacher.FAST,
-        experiments={"black_box": Experiment(
-            (("resnet20", "resnet8"),), BLACK_BOX, (1600, 3200, 6400), (1, 2, 3), (15, 20, 25, 30, 35))}),
+        recipe=Recipe(schedule="one_cycle", steps=2400, checks=12), teacher_recipe=teacher.FAST,
+        experiments=_pilot(), spectra=(1600, 3200)),
     Profile(
-        "paper", "cifar100", about="the paper's grid and protocol, on CUDA",
-        recipe=Recipe(),
-        teacher_recipe=teacher.REFERENCE,
-        experiments={"black_box": Experiment(
-            (("wrn_40_2", "wrn_16_2"), ("vgg13", "vgg8"), ("resnet110", "resnet32")), BLACK_BOX,
-            tuple(range(1600, 6401, 400)), (1, 2, 3, 4, 5), (55, 50, 45, 40, 35, 30))}),
+        "paper", "cifar100", about="the paper's grids and protocol, on CUDA",
+        recipe=Recipe(), teacher_recipe=teacher.REFERENCE, experiments=_paper(), spectra=(1600, 3200)),
 )}
 
 
@@ -98,13 +128,15 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
            learning_rates: Sequence[float] = ()) -> list[Run]:
     """The runs of a profile, every empty argument meaning the profile's own; seeds vary slowest, large n come first.
 
-    InputError for anything unknown, and for n, seeds or rates that make no sense.
+    With `experiments`, the other arguments replace that part of their grids. Without, they narrow every grid to what
+    it holds of them; what no grid holds (another n, say) goes to the first experiment, and a dataset of one's own
+    leaves out the experiments on other images. InputError for anything unknown, and for values that make no sense.
     """
     chosen = profile(name)
     for experiment in experiments:
         choose(f"experiment of profile {name}", experiment, chosen.experiments)
     for method in method_names:
-        choose("method", method, methods.METHODS)
+        methods.get(method)
     for n in calls:
         if n < 10:
             raise InputError(f"n = {n} is too small to split 80/20; choose n of at least 10")
@@ -114,19 +146,74 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
     for seed in seeds:
         if seed < 0:
             raise InputError(f"seed {seed} is negative; choose 0 or more")
-    named = [parse_pair(pair) for pair in pairs]
+    given = {"pairs": [parse_pair(pair) for pair in pairs], "methods": method_names, "calls": calls, "seeds": seeds}
     runs: dict[tuple, Run] = {}
-    for label in experiments or chosen.experiments:
-        grid = chosen.experiments[label]
-        for seed in seeds or grid.seeds:
-            for n in sorted(calls or grid.calls, reverse=True):
-                for source, student in named or grid.pairs:
-                    for method in method_names or grid.methods:
-                        for rate in learning_rates or (chosen.recipe.learning_rate,):
-                            run = Run(name, label, dataset or chosen.dataset, source, student, method, n, seed,
-                                      replace(chosen.recipe, learning_rate=rate))
-                            runs.setdefault((run.teacher, student, method, n, seed, rate), run)
+    for label, grid in chosen.experiments.items():
+        if label not in (experiments or chosen.experiments) or dataset and grid.dataset and not experiments:
+            continue
+        axes = given if experiments else {axis: _narrowed(chosen, label, axis, values)
+                                          for axis, values in given.items()}
+        if any(values and not axes[axis] for axis, values in given.items()):
+            continue
+        axes = {axis: values or getattr(grid, axis) for axis, values in axes.items()}
+        for seed, n, (source, student), method, rate in product(
+                axes["seeds"], sorted(axes["calls"], reverse=True), axes["pairs"], axes["methods"],
+                learning_rates or (chosen.recipe.learning_rate,)):
+            run = Run(name, label, dataset or grid.dataset or chosen.dataset, source, student, method, n, seed,
+                      replace(chosen.recipe, learning_rate=rate))
+            runs.setdefault((run.dataset, source, student, method, n, seed, rate), run)
     return list(runs.values())
+
+
+def _narrowed(chosen: Profile, label: str, axis: str, values: Sequence) -> list:
+    first = label == next(iter(chosen.experiments))
+    everywhere = {value for grid in chosen.experiments.values() for value in getattr(grid, axis)}
+    own = getattr(chosen.experiments[label], axis)
+    return [value for value in values if value in own or first and value not in everywhere]
+
+
+def members(rows: Sequence[dict], experiment: str) -> list[dict]:
+    """The rows of an experiment: those made for it, and those of others on the same images that fall into its grid."""
+    own = [row for row in rows if row["experiment"] == experiment]
+    held: dict[str, list[set]] = {}      # profile -> pairs, methods and n of the experiment
+
+    def belongs(row: dict) -> bool:
+        grids = profile(row["profile"]).experiments
+        grid, other = grids.get(experiment), grids.get(row["experiment"])
+        if row["experiment"] == experiment or grid is None or other is None or grid.dataset != other.dataset:
+            return row["experiment"] == experiment
+        if row["profile"] not in held:
+            axes = (grid.pairs, grid.methods, grid.calls)
+            held[row["profile"]] = [{*axis, *(_axes(mine)[i] for mine in own)} for i, axis in enumerate(axes)]
+        return all(value in axis for value, axis in zip(_axes(row), held[row["profile"]]))
+    return [row for row in rows if belongs(row)]
+
+
+def _axes(row: Mapping) -> tuple[Pair, str, int]:
+    return (row["teacher"], row["student"]), row["method"], row["n"]
+
+
+def missing(rows: Sequence[Mapping], experiment: str) -> list[str]:
+    """Which runs of the grid are not among `rows` (of one profile), a line for each pair and method that lacks any, and
+    the command that makes them; empty where none is missing."""
+    name = rows[0]["profile"]
+    grid = profile(name).experiments[experiment]
+    there = {(*_axes(row), row["seed"]) for row in rows}
+    lines, count = [], 0
+    for pair, method in product(grid.pairs, grid.methods):
+        by_seeds: dict[str, list[int]] = {}
+        for n in grid.calls:
+            seeds = [str(seed) for seed in grid.seeds if (pair, method, n, seed) not in there]
+            if seeds:
+                by_seeds.setdefault(" ".join(seeds), []).append(n)
+                count += len(seeds)
+        gaps = [f"n = {' '.join(map(str, calls))}, seeds {seeds}" for seeds, calls in by_seeds.items()]
+        lines += [f"  {'-'.join(pair)} {method}: {'; '.join(gaps)}"] if gaps else []
+    if not lines:
+        return []
+    total = len(grid.pairs) * len(grid.methods) * len(grid.calls) * len(grid.seeds)
+    return [f"{count} of the {total} runs of {experiment} are missing:", *lines,
+            f"make them with: python -m ckdlib run --profile {name} --experiment {experiment}"]
 
 
 def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:

@@ -14,7 +14,8 @@ from . import losses
 from .data import Views
 from .errors import choose
 from .files import generator
-from .methods import Batch, Method, steps_per_epoch
+from .ledger import Features
+from .methods import INNER, Batch, Method, Problem, steps_per_epoch
 
 TARGET_WEIGHTS = (1.0, 1.0)              # labels, teacher: the mean target of the calibration, as in the CKD loss
 
@@ -137,19 +138,20 @@ AfterRound = Callable[[int, float, Callable[[], Saved]], None]
 
 def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: Tensor | None = None,
         validation: Views | None = None, seed: int = 0, after_round: AfterRound | None = None,
-        resume: Saved | None = None) -> Result:
+        resume: Saved | None = None, features: Features | None = None) -> Result:
     """Train `net` in place on the images of `train` and return how it went; the best weights by validation stay in it.
 
     teacher: [N, C] the kept logits of the N training images; None for methods that ask no teacher.
     validation: scored after each round; without it the schedule sees nan and the last weights stay.
     after_round(rounds, score, save): called at the end of each round; save() gives what `resume` takes.
+    features: the teacher's kept maps of the N training images, for white-box methods.
     Seeds: the order of images, their views and the helper's draws have generators of their own, from `seed`.
     """
     started = time.perf_counter()
     device = train.labels.device
     schedule = recipe.start(steps_per_epoch(len(train), recipe.batch))
-    helper = _helper(method, net, train, seed)
-    modules = nn.ModuleDict({"net": net} | ({"helper": helper} if helper else {}))
+    helpers = _helpers(method, net, train, features, seed)
+    modules = nn.ModuleDict({"net": net, "helpers": helpers})
     optimiser = torch.optim.SGD(modules.parameters(), recipe.learning_rate, recipe.momentum,
                                 weight_decay=recipe.weight_decay, fused=True)
     order, looks, chance = generator(seed, "order"), generator(seed, "views"), generator(seed, "helper", device)
@@ -187,14 +189,15 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
         for index, views, mixing in zip(*plan()):
             optimiser.param_groups[0]["lr"] = schedule.rate(step)
             inputs = train.random(index.flatten(), views).split(index.shape[1])
-            batch = Batch(index, train.labels[index], None if teacher is None else teacher[index],
-                          method.forward(net, list(inputs), mixing), mixing, train.labels, helper, chance)
+            logits, maps = method.forward(net, list(inputs), mixing)
+            batch = Batch(index, train.labels[index], None if teacher is None else teacher[index], logits, mixing,
+                          train.labels, helpers, chance, maps, features[index] if method.white_box else ())
             loss = sum(method.loss(batch).values())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             total += loss.detach()
-            step, images = step + 1, images + batch.logits.shape[0] * batch.logits.shape[1]
+            step, images = step + 1, images + logits.shape[0] * logits.shape[1]
         rounds += 1
         if not torch.isfinite(total):
             status = "diverged"
@@ -213,12 +216,15 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
     return Result(status, best_score, best_step, step, images, time.perf_counter() - started)
 
 
-def _helper(method: Method, net: nn.Module, train: Views, seed: int) -> nn.Module | None:
-    if method.helper is None:
-        return None
+def _helpers(method: Method, net: nn.Module, train: Views, features: Features | None, seed: int) -> nn.ModuleDict:
+    problem = Problem(net.head.out_features, len(train))
+    if method.white_box:
+        with torch.no_grad():
+            maps = net.eval().forward_features(train.plain(slice(0, 1)))[0][INNER]
+        problem = problem._replace(student=[tuple(level.shape[1:]) for level in maps], teacher=features.shapes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(seed, "helper weights").initial_seed())
-        return method.helper(net.head.out_features, len(train)).to(train.labels.device)
+        return method.helpers(problem).to(train.labels.device)
 
 
 def _state(modules: nn.Module) -> dict[str, Tensor]:

@@ -1,8 +1,10 @@
 """The registry: every method descends on a batch; what each sampler draws."""
+import re
+
 import pytest
 import torch
 
-from ckdlib import methods, teacher
+from ckdlib import losses, methods, teacher
 from ckdlib.data import Views
 from ckdlib.errors import InputError
 from ckdlib.methods import Batch
@@ -14,21 +16,35 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("name", methods.METHODS)
+class Answers:
+    """Feature maps of a network, gathered as kept ones are."""
+
+    def __init__(self, net, views):
+        with torch.no_grad():
+            self.maps = net.eval().forward_features(views.plain(slice(None)))[0][methods.INNER]
+        self.shapes = [tuple(level.shape[1:]) for level in self.maps]
+
+    def __getitem__(self, index):
+        return [level[index] for level in self.maps]
+
+
+@pytest.mark.parametrize("name", [*methods.METHODS, "rkd_1", "rkd_5"])
 def test_every_method_trains_one_batch_down(name, digits):
     method = methods.get(name)
     some = digits.train[torch.arange(64)]
     views, logits = Views(some, digits.transform), 3 * torch.randn(64, 10, generator=seeded())
     net = teacher.new("resnet8", 10)
-    helper = method.helper(10, 64) if method.helper else None
+    features = Answers(teacher.new("resnet14", 10, seed=1), views)
+    helpers = method.helpers(methods.Problem(10, 64, features.shapes, features.shapes))
     index = next(method.sampler(some.labels, 32, seeded()))
     inputs = [views.random(row, views.draw(len(row), seeded(1))) for row in index]
     mixing = torch.tensor(0.3)
-    optimiser = torch.optim.SGD([*net.parameters(), *(helper.parameters() if helper else ())], 0.01, 0.9)
+    optimiser = torch.optim.SGD([*net.parameters(), *helpers.parameters()], 0.01, 0.9)
     losses = []
     for _ in range(12):
-        batch = Batch(index, some.labels[index], logits[index] if method.asks else None,
-                      method.forward(net, inputs, mixing), mixing, some.labels, helper, seeded(2))
+        seen, maps = method.forward(net, inputs, mixing)
+        batch = Batch(index, some.labels[index], logits[index] if method.asks else None, seen, mixing, some.labels, helpers,
+                      seeded(2), maps, features[index] if method.white_box else ())
         terms = method.loss(batch)
         assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
         losses.append(sum(terms.values()))
@@ -43,6 +59,9 @@ def test_weights_of_the_protocol():
                for name, method in methods.METHODS.items()}
     assert weights["crd"] == {"labels": 1, "kl": 1, "crd": 0.8} and weights["dist"] == {"labels": 1, "kl": 1, "dist": 2}
     assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {"labels": 1, "teacher": 1}
+    assert weights["fitnets"] == {"labels": 1, "kl": 1, "fitnets": 100} and weights["vid"] == {"labels": 1, "kl": 1, "vid": 1}
+    assert weights["fitnets+crd"] == {"labels": 1, "kl": 1, "crd": 0.8, "fitnets": 100}
+    assert weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1} and methods.get("vid+ckd").sampler is methods.pairs
     assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
 
 
@@ -81,6 +100,17 @@ def test_by_class_takes_five_of_a_class():
     assert len(set(batch.tolist())) == 32 and sorted(counts.tolist()) == [0, 0, 0, 2, 5, 5, 5, 5, 5, 5]
 
 
-def test_unknown_methods_are_refused():
-    with pytest.raises(InputError, match="unknown method 'kdd': did you mean 'kd'"):
+def test_pooled_comparisons_of_all_classes_are_ckd_on_the_teacher_and_cross_entropy_on_labels():
+    s, t, y = torch.randn(8, 10, generator=seeded()), torch.randn(8, 10, generator=seeded(1)), torch.arange(8)
+    batch = Batch(y[None], y[None], t[None], s[None], torch.tensor(0.0), y, {}, seeded())
+    terms = methods.get("rkd_10").loss(batch)
+    torch.testing.assert_close(terms["teacher"], losses.ckd(s, t))
+    torch.testing.assert_close(terms["labels"], torch.nn.functional.cross_entropy(s, y))
+
+
+@pytest.mark.parametrize("name", ["kdd", "rkd_0", "rkd_", "rkd_-5", "rkd_1.5", "fitnets+kd"])
+def test_unknown_methods_are_refused(name):
+    with pytest.raises(InputError, match=f"unknown method '{re.escape(name)}'"):
+        methods.get(name)
+    with pytest.raises(InputError, match="did you mean 'kd'"):
         methods.get("kdd")

@@ -1,5 +1,6 @@
 """Profiles and runs as data; the store of rows."""
 import json
+from collections import Counter
 
 import pytest
 
@@ -9,8 +10,10 @@ from ckdlib.store import Store
 
 
 def test_profiles():
-    count = {name: len(study.select(name)) for name in study.PROFILES}
-    assert count == {"quick": 120, "pilot": 90, "paper": 1950}
+    count = {name: Counter(run.experiment for run in study.select(name)) for name in study.PROFILES}
+    assert count["quick"] == {"black_box": 120, "white_box": 54, "dimensionality": 48, "cars": 60, "large_n": 60}
+    assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60}
+    assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600}
     paper = study.PROFILES["paper"]
     assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == study.Recipe()
     assert (paper.recipe.learning_rate, paper.recipe.momentum, paper.recipe.weight_decay, paper.recipe.batch,
@@ -24,10 +27,58 @@ def test_a_selection_narrows_every_axis():
         ("vgg13", "vgg8", method, 1600, 7, rate) for method in ("kd", "ckd") for rate in (0.1, 0.05)}
 
 
+def cells(**options):
+    return Counter((run.experiment, run.method, run.n) for run in study.select("quick", seeds=[1], **options))
+
+
+def test_arguments_narrow_every_grid_to_what_it_holds():
+    assert cells(method_names=["ckd", "vid"], calls=[100]) == {
+        (label, method, 100): 1 for label, method in (("black_box", "ckd"), ("white_box", "vid"), ("cars", "ckd"))}
+    assert cells(calls=[800], method_names=["kd"]) == {("large_n", "kd", 800): 1}
+    assert cells(calls=[70, 800], method_names=["kd"]) == {("black_box", "kd", 70): 1, ("large_n", "kd", 800): 1}
+    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality"}
+
+
+def test_a_named_experiment_takes_the_arguments_as_they_are():
+    assert cells(experiments=["large_n"], method_names=["vid"], calls=[70]) == {("large_n", "vid", 70): 1}
+    assert study.select("quick", ["cars"], dataset="mine")[0].dataset == "mine"
+
+
+def row_of(run, **other):
+    return {"profile": run.profile, "experiment": run.experiment, "teacher": run.teacher, "student": run.student,
+            "method": run.method, "n": run.n, "seed": run.seed, "dataset": run.dataset} | other
+
+
+def test_a_run_serves_every_experiment_whose_grid_holds_it():
+    rows = [row_of(run) for run in study.select("quick", seeds=[1])]
+    table2 = Counter(row["method"] for row in study.members(rows, "white_box"))
+    assert table2 == {method: 3 for method in study.WHITE_BOX}
+    figure4 = {row["method"] for row in study.members(rows, "dimensionality")}
+    assert figure4 == {"rkd", "rkd_1", "rkd_2", "rkd_5", "rkd_10", "ckd_pairs", "mse", "ckd", "ckd_calibrated"}
+    assert {row["dataset"] for row in study.members(rows, "cars")} == {"digits_cropped"}
+    assert {row["n"] for row in study.members(rows, "black_box")} == {50, 100, 200, 400}
+
+
+def test_runs_outside_the_grid_are_shared_where_the_experiment_has_their_like():
+    run, = study.select("quick", ["black_box"], pairs=["resnet20-resnet8"], method_names=["mse"], calls=[50], seeds=[1])
+    inside = row_of(run, experiment="white_box", method="vid")
+    assert study.members([row_of(run), inside], "white_box") == [row_of(run), inside]
+    assert study.members([row_of(run)], "white_box") == []
+
+
+def test_missing_runs_are_named_with_the_command_that_makes_them():
+    runs = study.select("quick", ["cars"])
+    rows = [row_of(run) for run in runs if (run.method, run.n, run.seed) not in {("kd", 100, 1), ("kd", 200, 1), ("mse", 200, 3)}]
+    assert study.missing(rows, "cars") == [
+        "3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 100 200, seeds 1", "  resnet14-resnet8 mse: n = 200, seeds 3",
+        "make them with: python -m ckdlib run --profile quick --experiment cars"]
+    assert study.missing([row_of(run) for run in runs], "cars") == []
+
+
 @pytest.mark.parametrize("options, says", [
     ({"name": "quik"}, "unknown profile 'quik': did you mean 'quick'"),
     ({"experiments": ["blackbox"]}, "unknown experiment of profile quick 'blackbox': did you mean 'black_box'"),
-    ({"method_names": ["kdd"]}, "unknown method 'kdd'"),
+    ({"method_names": ["kdd"]}, "unknown method 'kdd'"), ({"method_names": ["rkd_0"]}, "unknown method 'rkd_0'"),
     ({"pairs": ["resnet8"]}, "'resnet8' is not a pair"),
     ({"pairs": ["resnet8-resnet9"]}, "unknown model 'resnet9'"),
     ({"calls": [0]}, "n = 0 is too small"), ({"calls": [-5]}, "n = -5 is too small"),
@@ -69,7 +120,7 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
 
 
 def test_time_is_expected_from_like_rows():
-    runs = study.select("quick", method_names=["kd", "ckd"], calls=[50, 100], seeds=[1])
+    runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[50, 100], seeds=[1])
     like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0}
     assert study.expected_seconds(runs, []) is None
     assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 4 + 4 + 2 + 2

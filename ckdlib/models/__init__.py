@@ -3,7 +3,11 @@
 Every network gives logits [B, classes] when called; `forward_features` gives (list of features, logits), a map
 [B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final linear layer.
 """
+from functools import cache
+
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import InputError, choose
 from .resnet import ResNet
@@ -23,3 +27,19 @@ def build(name: str, num_classes: int) -> nn.Module:
         depth, width = map(int, name.split("_")[1:])
         return WideResNet(depth, width, num_classes)
     return VGG(int(name[3:]), num_classes) if name.startswith("vgg") else ResNet(int(name[6:]), num_classes)
+
+
+@cache
+def flops(name: str, num_classes: int, side: int) -> float:
+    """Floating-point operations of one image's forward pass, two for each multiply-accumulate; nothing is run."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        build(name, num_classes)(torch.empty(1, 3, side, side))
+    return counter.get_total_flops()
+
+
+@cache
+def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ...]]:
+    """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last [C]; nothing is run."""
+    with torch.device("meta"):
+        features, _ = build(name, num_classes).eval().forward_features(torch.empty(1, 3, side, side))
+    return [tuple(level.shape[1:]) for level in features]

@@ -1,0 +1,83 @@
+"""What test logits tell beside accuracy: singular values (Figure 5), class correlations (Table 3), the free offset.
+
+A measure is taken once, when a student is done, and kept beside its row, so that analysis needs no logits. Logits are
+[N, C]: test images by classes.
+"""
+from typing import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from .files import generator
+
+DRAWS = 50                               # of test images, for Table 3; the same for every student
+DRAWN = 100                              # images a draw, as in section 6.2
+
+
+def singular_values(logits: ArrayLike) -> np.ndarray:
+    """[min(N, C)] singular values of logits [N, C], largest first (CKD, section 6.2)."""
+    return np.linalg.svd(np.asarray(logits, np.float64), compute_uv=False)
+
+
+def class_singular_values(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
+    """[C]: the mean over classes of the singular values of the logits of one class's images, as in the analysis that
+    section 6.2 cites (Verma et al. 2019); a class of fewer than C images counts zeros for the rest."""
+    logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
+    curves = np.zeros((len(present := np.unique(labels)), logits.shape[1]))
+    for curve, label in zip(curves, present):
+        values = singular_values(logits[labels == label])
+        curve[:len(values)] = values
+    return curves.mean(0)
+
+
+def effective_rank(values: ArrayLike) -> float:
+    """exp of the entropy of singular values divided by their sum (Roy and Vetterli 2007): 1 to their number."""
+    share = np.asarray(values, float) / np.sum(values)
+    return float(np.exp(-(share * np.log(np.where(share > 0, share, 1))).sum()))
+
+
+def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> float:
+    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, correlations of classes, section 6.2.
+
+    student_logits, teacher_logits: [N, C] of the same images. nan if a class has no variance.
+    """
+    student, teacher = (np.asarray(logits, float) for logits in (student_logits, teacher_logits))
+    if student.shape != teacher.shape or student.ndim != 2:
+        raise ValueError(f"logits {student.shape} and {teacher.shape} must both be [N, C]")
+    if not (np.ptp(student, axis=0).all() and np.ptp(teacher, axis=0).all()):
+        return float("nan")
+    return float(np.abs(np.corrcoef(student.T) - np.corrcoef(teacher.T)).mean())
+
+
+def correlation_draws(images: int) -> Tensor:
+    """[DRAWS, at most DRAWN] test images, without repetition in a draw: the same for every student."""
+    random = generator(0, "correlation draws")
+    return torch.stack([torch.randperm(images, generator=random)[:DRAWN] for _ in range(DRAWS)])
+
+
+def measure(run: str, logits: Tensor, labels: Tensor, teacher: Tensor | None = None,
+            offset: Tensor | None = None) -> dict:
+    """One line of measures, plain numbers of five digits.
+
+    teacher: its logits [N, C] of the same images, for `correlation_gaps` (a draw each; None where a class has no
+    variance). offset: [C], what calibration would add to the logits, for the calibrated curve and accuracy.
+    """
+    logits, labels = logits.cpu().double(), labels.cpu()
+    line = {"run": run, "raw": _digits(singular_values(logits)),
+            "centred": _digits(singular_values(logits - logits.mean(0))),
+            "by_class": _digits(class_singular_values(logits, labels))}
+    if offset is not None:
+        shifted = logits + offset.cpu().double()
+        line |= {"calibrated": _digits(singular_values(shifted)), "offset": _digits([float(offset.norm())])[0],
+                 "calibrated_accuracy": _digits([100 * float((shifted.argmax(1) == labels).double().mean())])[0]}
+    if teacher is not None:
+        answers = teacher.cpu().double()
+        line["correlation_gaps"] = _digits(
+            correlation_gap(logits[draw], answers[draw]) for draw in correlation_draws(len(logits)))
+    return line
+
+
+def _digits(values: Sequence[float]) -> list[float | None]:
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]

@@ -1,0 +1,118 @@
+"""Measures -> numbers: how flat the logits are (Figure 5), how near the teacher's class correlations (Table 3).
+
+A measured frame is a frame of `analysis` whose runs bring their measures as further columns (`measured`).
+"""
+from typing import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .analysis import CELL, interval
+from .errors import InputError
+from .measures import effective_rank
+
+CURVES = {                               # name of the comparison -> column of the curve, divided by its largest value?
+    "raw": ("raw", False), "raw, scaled": ("raw", True), "centred": ("centred", False),
+    "centred, scaled": ("centred", True), "calibrated": ("calibrated", False), "calibrated, scaled": ("calibrated", True),
+    "by class": ("by_class", False), "by class, scaled": ("by_class", True)}
+
+
+def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
+    """The done rows of a frame with their measures as further columns. InputError names runs that have none."""
+    done = table[table.status == "done"]
+    if lost := [run for run in done.run if run not in measures]:
+        raise InputError(f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
+                         f"rows.jsonl and train them again")
+    return done.merge(pd.DataFrame([measures[run] for run in done.run]), on="run")
+
+
+def teacher_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict:
+    """The measures of the frame's one teacher. InputError if no student asked it, or if there are several."""
+    digests = table.teacher_sha256.dropna().unique()
+    if len(digests) != 1:
+        raise InputError(f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
+                         f"a method that asks its teacher")
+    return measures[f"teacher {digests[0]}"]
+
+
+def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:
+    """Those of the `wanted` n that were run, else the two smallest that were."""
+    there = sorted(table.n.unique().tolist())
+    return [n for n in wanted if n in there] or there[:2]
+
+
+def scaled(values: ArrayLike) -> np.ndarray:
+    """A curve divided by its largest value."""
+    values = np.array(values, float)
+    return values / values.max()
+
+
+def spectra(table: pd.DataFrame, curve: str, divide: bool = False) -> pd.DataFrame:
+    """The mean over seeds of singular-value curves with its t interval: pair, method, n, rank, mean, low, high.
+
+    curve: raw, centred, calibrated or by_class (runs without it are left out); divide: each by its largest value.
+    """
+    lines = []
+    for cell, part in table.dropna(subset=curve).groupby(CELL):
+        curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
+        lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
+                  for rank, values in enumerate(curves.T, 1)]
+    return pd.DataFrame(lines)
+
+
+def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
+    """How high each run's curve lies: the mean over ranks of log10 of its values, zeros left out. The difference of two
+    is the mean log ratio of their curves; nan where there is no curve."""
+    def height(values) -> float:
+        if not isinstance(values, list):
+            return np.nan
+        shown = scaled(values) if divide else np.array(values, float)
+        return float(np.log10(shown[shown > 0]).mean())
+    return table[curve].map(height)
+
+
+def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
+    """For each kind of curve, n and rival: `heights` of `method` minus the rival's, paired over seeds, with t interval.
+
+    says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'. Of one pair.
+    """
+    lines = []
+    for kind, (curve, divide) in CURVES.items():
+        wide = table.assign(height=heights(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
+                                                                        values="height")
+        for n in wide.columns.levels[0]:
+            for rival in rivals:
+                if {(n, method), (n, rival)} <= set(wide.columns):
+                    gap = interval((wide[n, method] - wide[n, rival]).dropna())
+                    says = "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
+                    lines.append({"curve": kind, "n": n, "rival": rival} | gap | {"says": says})
+    return pd.DataFrame(lines, columns=["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "says"])
+
+
+def count_says(flat: pd.DataFrame) -> pd.DataFrame:
+    """Of `flatness`, for each kind of curve: against how many rivals and n it is lower, undecided and higher."""
+    counts = flat.groupby("curve", sort=False).says.value_counts().unstack(fill_value=0)
+    return counts.reindex(columns=["lower", "undecided", "higher"], fill_value=0)
+
+
+def ranks(table: pd.DataFrame, curve: str = "centred") -> pd.DataFrame:
+    """Effective rank of each pair's, method's and n's logits: mean and t interval over seeds."""
+    return _cells(table.assign(value=table[curve].map(effective_rank)))
+
+
+def correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """Table 3 for each pair, method and n: the mean over seeds and draws of the correlation gap, with a t interval over
+    seeds; `draws`: the sd over one student's draws, mean over seeds; `undefined`: draws in which a class had no
+    variance, left out of the means."""
+    if "correlation_gaps" not in table:
+        raise InputError("no student of these rows asked a teacher, so there is none to correlate with")
+    table = table.dropna(subset="correlation_gaps")
+    gaps = np.array(table.correlation_gaps.tolist(), float)
+    spread = table[CELL].assign(draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1))
+    cells = _cells(table.assign(value=np.nanmean(gaps, axis=1)))
+    return cells.merge(spread.groupby(CELL).agg({"draws": "mean", "undefined": "sum"}).reset_index())
+
+
+def _cells(table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame([dict(zip(CELL, cell)) | interval(part.value) for cell, part in table.groupby(CELL)])
