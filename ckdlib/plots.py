@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator, ScalarFormatter
 from torch import Tensor
 
-from .errors import InputError, choose
+from .errors import choose
 
 
 class Look(NamedTuple):
@@ -125,7 +125,10 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
     cells: columns pair, method, n, mean, low, high; label: what they are, with its unit; zero: draw a line there.
     """
     if cells.empty:
-        raise InputError("there is nothing to compare: rows of one method, or of no seed in common")
+        figure, grid = _grid(1, 1, 0.6)
+        grid[0][0].text(0, 0, "nothing to compare: rows of one method, or of no seed in common")
+        grid[0][0].set_axis_off()
+        return figure
     pairs, sizes = cells.pair.unique(), sorted(cells.n.unique())
     shown = ordered(cells.method)[::-1]
     figure, (panels,) = _grid(1, len(pairs), 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs), sharey=True)

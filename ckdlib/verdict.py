@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from . import analysis, paper, representations, study
-from .errors import InputError
 from .paper import Claim
 
 RULE = (
@@ -28,14 +27,11 @@ Evidence = Mapping[str, pd.DataFrame]    # experiment -> its done rows with colu
 
 def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
     """What the rows of one profile can say, an entry for each experiment that has any."""
-    tables = {}
+    tables, rows = {}, [row for row in rows if row["profile"] == profile]
     for experiment in study.profile(profile).experiments:
-        try:
-            table = analysis.frame([row for row in rows if row["profile"] == profile], experiment,
-                                   report=lambda line: None)
-        except InputError:
+        if not study.members(rows, experiment):
             continue
-        table = representations.measured(table, measures)
+        table = representations.measured(analysis.frame(rows, experiment, report=lambda line: None), measures)
         gaps = [np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
                 for draws in table.get("correlation_gaps", [None] * len(table))]
         tables[experiment] = table.assign(correlation=gaps, height=representations.heights(table))
@@ -55,7 +51,7 @@ def directions(claims: Sequence[Claim], tables: Evidence, profile: str) -> pd.Da
 
 
 def _judge(claim: Claim, tables: Evidence, profile: str) -> dict:
-    told = {"where": claim.where, "claim": describe(claim), "pair": claim.pair or "all", "paper": claim.value}
+    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim), "pair": claim.pair or "all", "paper": claim.value}
     table = tables.get(claim.experiment, pd.DataFrame(columns=["pair", "method", "n", "seed"]))
     grid = study.profile(profile).experiments[claim.experiment]
     names = [claim.method, *(paper.BASELINES if claim.rival == "baselines" else [claim.rival] if claim.rival else [])]

@@ -145,3 +145,68 @@ def test_missing_and_empty_folders(tmp_path):
         data.load(str(tmp_path / "bare"), tmp_path, tmp_path)
     with pytest.raises(InputError, match="unknown dataset 'digit': did you mean 'digits'"):
         data.load("digit", tmp_path, tmp_path)
+
+
+# Stanford Cars.
+
+@pytest.fixture
+def cars(tmp_path, monkeypatch):
+    """A folder in torchvision's layout: three classes, two training and one test image each, of different sizes."""
+    import numpy as np
+    from PIL import Image
+    from scipy.io import savemat
+    monkeypatch.setattr(data, "CARS", 3)
+    root = tmp_path / "stanford_cars"
+    (root / "devkit").mkdir(parents=True)
+    savemat(root / "devkit/cars_meta.mat", {"class_names": np.array(["Audi A", "BMW B", "Fiat C"], dtype=object)})
+    for part, each, annotations in (("train", 2, "devkit/cars_train_annos.mat"), ("test", 1, "cars_test_annos_withlabels.mat")):
+        (root / f"cars_{part}").mkdir()
+        entries = []
+        for i in range(3 * each):
+            Image.new("RGB", (70 + i, 50), (40 * (i % 3), 9, 9)).save(root / f"cars_{part}/{i:05d}.jpg")
+            entries.append((f"{i:05d}.jpg", i % 3 + 1))
+        savemat(root / annotations, {"annotations": np.array(entries, dtype=[("fname", object), ("class", object)])})
+    return root
+
+
+def test_cars_in_torchvisions_layout(cars, tmp_path):
+    from torchvision.datasets import StanfordCars
+    made = data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    assert made.classes == ("Audi A", "BMW B", "Fiat C") and made.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert made.train.pixels.shape == (6, 64, 64, 3) and (made.train.pixels[:, 9, 9, 0] // 39).tolist() == [0, 0, 1, 1, 2, 2]
+    theirs = StanfordCars(tmp_path, "test")
+    assert sorted(label for _, label in theirs) == made.test.labels.tolist() and theirs.classes == list(made.classes)
+
+
+def test_cars_are_cropped_to_56(cars, tmp_path):
+    made = data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    views = Views(made.train, made.transform)
+    assert views.plain(slice(0, 2)).shape == (2, 3, 56, 56) and views.span == 9 and (made.transform.padding, views.centre) == (0, 4)
+
+
+def test_cars_as_class_folders(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "CARS", 2)
+    (tmp_path / "stanford_cars").symlink_to(folder)
+    assert data.load("stanford_cars", tmp_path, tmp_path / "cache").train.pixels.shape == (16, 64, 64, 3)
+
+
+def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
+    with pytest.raises(InputError, match=r"cannot be downloaded.*found: nothing") as error:
+        data.load("stanford_cars", tmp_path / "elsewhere", tmp_path / "cache")
+    assert "train/<class>/<image>" in str(error.value) and "\n" not in str(error.value)
+    (cars / "cars_train/00003.jpg").unlink()
+    with pytest.raises(InputError, match="1 images named in devkit/cars_train_annos.mat are not there, for instance .*00003.jpg"):
+        data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    (cars / "devkit/cars_train_annos.mat").unlink()
+    with pytest.raises(InputError, match="there is no devkit/cars_train_annos.mat .found: cars_test, cars_test_annos"):
+        data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/stanford_cars").symlink_to(folder)
+    with pytest.raises(InputError, match="has 2 classes, but Stanford Cars has 3"):
+        data.load("stanford_cars", tmp_path / "other", tmp_path / "cache")
+
+
+def test_the_digits_that_stand_in_for_cars(digits):
+    enlarged = data.load("digits_cropped", None, None)
+    assert enlarged.train.pixels.shape == (1297, 9, 9, 3) and torch.equal(enlarged.train.labels, digits.train.labels)
+    assert Views(enlarged.train, enlarged.transform).plain(slice(0, 1)).shape == (1, 3, 8, 8) and enlarged.digest != digits.digest

@@ -80,3 +80,73 @@ def test_unusable_answers_are_not_kept(ledger, answer):
     with pytest.raises(InputError, match="it must give finite logits"):
         ledger.ask(torch.arange(2), view, lambda images: answer)
     assert ledger.calls == 0
+
+
+# Feature maps.
+
+SHAPES = [(2, 3, 3), (4,)]
+
+
+def seeing(images):
+    """A teacher whose maps and logits all tell the image."""
+    return [images.float().view(-1, *(1,) * len(shape)) + torch.zeros(1, *shape) for shape in SHAPES], images[:, None] + torch.zeros(3)
+
+
+def test_features_come_with_the_call_and_cost_none(ledger):
+    logits = ledger.ask(torch.arange(10), view, seeing, SHAPES)
+    assert ledger.calls == 10 and logits[:, 0].tolist() == list(range(10))
+    kept = ledger.kept_features(torch.tensor([7, 3, 9]))
+    assert kept.shapes == SHAPES
+    maps = kept[torch.tensor([[2, 0], [1, 1]])]              # positions among the three, over shards of four
+    assert [level.shape for level in maps] == [(2, 2, 2, 3, 3), (2, 2, 4)] and maps[0].dtype == torch.float32
+    assert maps[0][..., 0, 0, 0].tolist() == maps[1][..., 0].tolist() == [[9, 7], [3, 3]]
+    asked = Counting()
+    ledger.ask(torch.arange(12), view, asked)
+    assert asked.shown == [10, 11] and ledger.calls == 12
+
+
+def test_features_are_read_through_a_map_of_float16_files(tmp_path):
+    ledger, shape = Ledger(tmp_path, "t", "d", "v"), (64, 64, 64)
+    ledger.ask(torch.arange(40), view, lambda images: ([images.float().view(-1, 1, 1, 1).expand(-1, *shape)], images[:, None].float()), [shape])
+    file, = ledger.folder.glob("calls-*.safetensors")
+    assert file.stat().st_size < 40 * 64**3 * 2 * 1.01
+
+    def resident():
+        return int(next(line for line in open("/proc/self/smaps_rollup") if line.startswith("Rss")).split()[1]) * 1024
+    before = resident()
+    kept = ledger.kept_features(torch.arange(40))
+    assert kept[torch.tensor([17])][0].unique().tolist() == [17]
+    assert resident() - before < 0.5 * file.stat().st_size
+
+
+def test_calls_kept_without_features_are_refused_left_or_made_again(ledger):
+    ledger.ask(torch.arange(6), view, Counting())
+    with pytest.raises(InputError, match="features of 3 calls were not kept.*--add-features makes these calls a second time"):
+        ledger.ask(torch.tensor([1, 2, 3]), view, seeing, SHAPES)
+    with pytest.raises(InputError, match="3 of 3 images were never shown to the teacher with its features kept"):
+        ledger.kept_features(torch.tensor([1, 2, 3]))
+    assert ledger.calls == 6
+    ledger.ask(torch.tensor([1, 7]), view, seeing, SHAPES, blind="leave")
+    assert ledger.calls == 7 and ledger.kept_features(torch.tensor([7])).shapes == SHAPES
+    answers = ledger.ask(torch.tensor([1, 2, 7]), view, seeing, SHAPES, blind="again")
+    assert ledger.calls == 9 and answers[:, 0].tolist() == [10, 20, 7]   # the first answer stands
+    assert ledger.kept_features(torch.tensor([2]))[torch.tensor([0])][1].unique().tolist() == [2]
+
+
+def test_the_limit_of_kept_features_is_checked_before_any_call(tmp_path):
+    size = 2 * (18 + 4)
+    ledger = Ledger(tmp_path, "t", "d", "v", feature_limit=5 * size)
+    ledger.ask(torch.arange(3), view, seeing, SHAPES)
+    with pytest.raises(InputError, match="features of 6 calls take .* more than the limit"):
+        ledger.ask(torch.arange(6), view, seeing, SHAPES)
+    assert ledger.calls == 3
+    ledger.ask(torch.arange(5), view, seeing, SHAPES)
+    assert ledger.calls == 5
+
+
+def test_features_that_are_not_as_promised_are_not_kept(ledger):
+    with pytest.raises(InputError, match=r"\[\(2, 2, 3, 3\), \(2, 4\)\] or some that float16 cannot hold"):
+        ledger.ask(torch.arange(2), view, seeing, [(2, 3, 3), (5,)])
+    with pytest.raises(InputError, match="float16 cannot hold"):
+        ledger.ask(torch.tensor([70000]), view, seeing, SHAPES)
+    assert ledger.calls == 0

@@ -118,3 +118,11 @@ def test_bad_names_and_classes():
         models.build("resnet33", 10)
     with pytest.raises(ValueError, match="num_classes = 1"):
         models.build("resnet8", 1)
+
+
+@pytest.mark.parametrize("side, classes", [(32, 100), (56, 196)])
+@pytest.mark.parametrize("name", ["resnet20", "wrn_40_2", "vgg13"])
+def test_flops_and_shapes_are_told_without_running(name, side, classes):
+    assert models.flops(name, classes, side) == 2 * FACTS["models"][name]["macs"][f"{side}x{side}_{classes}_classes"]
+    features, _ = models.build(name, classes).eval().forward_features(torch.zeros(1, 3, side, side))
+    assert models.feature_shapes(name, classes, side) == [tuple(feature.shape[1:]) for feature in features]

@@ -2,13 +2,16 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from ckdlib.notebooks import ANALYSES
+
 PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-STRICT = {"03_table1_figure2.ipynb"}                     # made from committed rows alone, so deterministic
+STRICT = {f"{name}.ipynb" for name in (*ANALYSES, "10_verdict")}   # made from committed rows alone, so deterministic
 
 
 def code_cells(path):
@@ -44,17 +47,33 @@ def test_nbval(path):
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-3000:]
 
 
+def run_all(results, *words):
+    return subprocess.run(["./run_all.sh", "--results", str(results), *words], cwd=PROJECT, capture_output=True, text=True)
+
+
 def test_run_all_on_a_tiny_grid(tmp_path):
-    command = ["./run_all.sh", "--results", str(tmp_path), "--methods", "ce", "kd", "ckd", "--n", "50", "100", "--seeds", "1", "2"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    done = run_all(tmp_path, "--methods", "ce", "ckd", "vid", "rkd_5", "--n", "50", "100", "800", "--seeds", "1", "2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 12
-    for name in ("figure2.png", "figure2.pdf", "table1.csv", "summary.csv"):
-        assert (tmp_path / "figures" / name).stat().st_size > 100
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert Counter(row["experiment"] for row in rows) == {
+        "black_box": 8, "white_box": 4, "dimensionality": 4, "cars": 4, "large_n": 4}
     made = sorted(path.name for path in (tmp_path / "notebooks").iterdir())
     assert made == sorted(f"{stem}.{kind}" for kind in ("html", "ipynb") for stem in (
-        "00_tour", "01_teacher-resnet14", "02_experiments", "03_table1_figure2"))
-    assert "resnet14-resnet8,kd," in (tmp_path / "figures" / "table1.csv").read_text()
+        "00_tour", "01_teacher-digits-resnet14", "01_teacher-digits_cropped-resnet14", "02_experiments", *ANALYSES, "10_verdict"))
+    for name in ("figure2", "compute", "table2", "figure3", "figure4", "figure5_raw", "figure5_scaled", "table3", "large_n"):
+        for kind in ("png", "pdf"):
+            assert (tmp_path / "figures" / f"{name}.{kind}").stat().st_size > 1000
+    assert "resnet14-resnet8,vid," in (tmp_path / "figures" / "table2.csv").read_text()
+    assert "runs of white_box are missing:" in done.stdout and "--profile quick --experiment white_box" in done.stdout
+    verdict = (tmp_path / "figures" / "verdict.csv").read_text()
+    assert "not yet run" in verdict and ",reproduced" not in verdict
+
+
+def test_run_all_with_one_experiment_and_one_method_makes_its_page_only(tmp_path):
+    done = run_all(tmp_path, "--experiment", "cars", "--methods", "kd", "--n", "100", "--seeds", "1")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    made = sorted(path.stem for path in (tmp_path / "notebooks").glob("*.ipynb"))
+    assert made == ["00_tour", "01_teacher-digits_cropped-resnet14", "02_experiments", "08_figure3_cars", "10_verdict"]
 
 
 def test_run_all_refuses_a_mistake(tmp_path):

@@ -4,11 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
-from ckdlib import data, place, runner
+from ckdlib import data, measures, models, place, runner, study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
 from ckdlib.store import Store
@@ -71,7 +72,7 @@ def test_finished_runs_and_calls_are_never_repeated(here, brief):
     said = []
     first = runner.run(brief(["kd"]), here, jobs=1, report=quiet)
     second = runner.run(brief(["kd", "ckd"]), here, jobs=1, report=said.append)
-    assert "0 calls made, 40 kept" in said[0] and "1 of 2 students are trained" in said[1]
+    assert "0 calls made, 40 kept" in said[1] and "1 of 2 students are trained" in said[2]
     assert numbers(first)[0] in numbers(second) and len(second) == 2
 
 
@@ -79,7 +80,7 @@ def test_larger_n_pays_only_the_difference(here, brief):
     said = []
     runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
     runner.run(brief(["kd"], n=[50, 100]), here, jobs=1, report=said.append)
-    assert "40 calls made, 80 kept" in said[0]
+    assert "40 calls made, 80 kept" in said[1]
 
 
 def test_processes_give_the_rows_of_one(here, brief, tmp_path):
@@ -95,6 +96,99 @@ def test_processes_give_the_rows_of_one(here, brief, tmp_path):
     assert {row["run"] for row in alone} == {row["run"] for row in both}
     for a, b in zip(numbers(alone), numbers(both)):
         assert a[1:] == pytest.approx(b[1:], abs=3.0)    # threads may add in another order
+
+
+def test_measures_stand_beside_the_rows(here, brief, digits):
+    rows = {row["method"]: row for row in runner.run(brief(["ce", "ckd", "ckd_calibrated"], n=[60]), here, jobs=1, report=quiet)}
+    kept = Store(here.results).measures()
+    logits = read_tensors(here.results / rows["ckd"]["logits"])[0]["test"].float()
+    ckd, teacher_line = kept[rows["ckd"]["run"]], kept[f"teacher {rows['ckd']['teacher_sha256']}"]
+    assert ckd["raw"] == pytest.approx(measures.singular_values(logits), rel=1e-2) and len(teacher_line["raw"]) == 10
+    answers = read_tensors(here.teacher_logits(rows["ckd"]["teacher_sha256"]))[0]["test"]
+    draw = measures.correlation_draws(500)[0]
+    assert ckd["correlation_gaps"][0] == pytest.approx(measures.correlation_gap(logits[draw], answers[draw]), abs=1e-3)
+    assert ckd["offset"] > 0.05 and kept[rows["ckd_calibrated"]["run"]]["offset"] < 1e-4
+    assert kept[rows["ckd_calibrated"]["run"]]["calibrated_accuracy"] == pytest.approx(rows["ckd_calibrated"]["test_accuracy"], abs=0.21)
+    assert "correlation_gaps" not in kept[rows["ce"]["run"]]
+
+
+# White box.
+
+def test_white_box_students_cost_no_call_more(here, brief, digits):
+    said = []
+    rows = runner.run(brief(["kd", "vid", "fitnets+ckd"]), here, jobs=1, report=said.append)
+    assert any("40 calls made, 40 kept" in line for line in said) and {row["teacher_calls"] for row in rows} == {40}
+    assert all(row["status"] == "done" for row in rows)
+
+
+def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, digits):
+    row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
+    training, _ = data.split(len(digits.train), 50, 1)
+    cpu = torch.device("cpu")
+    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    maps, logits = net.forward_features(place.teacher_view(digits, 1, cpu)(training))
+    ledger = here.ledger(digits, row["teacher_sha256"], 1)
+    torch.testing.assert_close(ledger.kept(training), logits, rtol=1e-3, atol=1e-3)
+    kept = ledger.kept_features(training)[torch.arange(40)]
+    assert len(kept) == 3
+    for ours, theirs in zip(kept, maps[1:-1]):
+        torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
+
+
+def test_black_box_calls_keep_the_features_that_the_profile_will_want(here, brief):
+    runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
+    said = []
+    runner.run(brief(["kd", "vid"], n=[100]), here, jobs=1, report=said.append)
+    assert any("40 calls made, 80 kept" in line for line in said)
+
+
+def test_features_that_were_not_kept_are_refused_until_asked_for(here, brief, monkeypatch):
+    monkeypatch.setattr(runner, "_later_white_box", lambda one: 0)
+    runner.run(brief(["kd"]), here, jobs=1, report=quiet)
+    with pytest.raises(InputError, match="features of 40 calls were not kept.*--add-features"):
+        runner.run(brief(["vid"]), here, jobs=1, report=quiet)
+    said = []
+    runner.run(brief(["vid"]), here, jobs=1, add_features=True, report=said.append)
+    assert any("40 calls made, 80 kept" in line for line in said)
+
+
+@pytest.mark.parametrize("words, says", [
+    ({"method_names": ["rkd_3"]}, "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
+    ({"method_names": ["vid"], "pairs": ["vgg13-resnet8"]}, "3 inner feature maps and the teacher 4"),
+    ({"method_names": ["kd"], "calls": [200], "experiments": ["cars"], "dataset": "stanford_cars"}, "Stanford Cars cannot be downloaded")])
+def test_runs_that_cannot_be_are_refused_before_anything_starts(here, words, says):
+    with pytest.raises(InputError, match=says):
+        runner.run(runner_runs(**words), here, report=quiet)
+    assert not (here.results / "ledger").exists() and not (here.results / "teachers").exists()
+
+
+def runner_runs(experiments=("black_box",), **words):
+    return study.select("quick", experiments, words.get("dataset"), words.get("pairs", ()), words["method_names"],
+                        words.get("calls", [50]), [1])
+
+
+def test_images_that_are_not_there_leave_the_other_experiments_a_way(here):
+    runs = [*runner_runs(method_names=["kd"]), *runner_runs(["cars"], method_names=["kd"], dataset="stanford_cars")]
+    with pytest.raises(InputError, match="or leave cars out: --experiment black_box$"):
+        runner.run(runs, here, report=quiet)
+
+
+def test_experiments_on_two_sets_of_images_run_together(here, brief):
+    runs = brief(["ce"]) + [replace(one, recipe=brief(["ce"])[0].recipe) for one in runner_runs(["cars"], method_names=["ce"])]
+    rows = runner.run(runs, here, jobs=1, report=quiet)
+    assert [(row["experiment"], row["dataset"]) for row in rows] == [("black_box", "digits"), ("cars", "digits_cropped")]
+
+
+def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
+    lines = runner.plan(study.select("paper", ["black_box"], dataset="digits"), here, {"digits": digits})
+    assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 76800 teacher calls, about ")    # 3 teachers, 5 seeds
+    assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
+    runs = brief(["ckd", "ckd_pairs"])
+    one, two = (runner._flops(run, digits) for run in runs)
+    assert two == 2 * one == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
+    runner.run(runs, here, jobs=1, report=quiet)
+    assert runner.plan(runs, here, {"digits": digits}) == ["black_box: 2 runs, 40 teacher calls, under 0.1 hours, one at a time "
+                                                           "(from like rows)"]
 
 
 def test_a_time_budget_stops_with_everything_kept(here, brief):
@@ -118,7 +212,7 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
 
 
 def test_a_killed_batch_goes_on(tmp_path, teachers):
-    command = [sys.executable, "-m", "ckdlib", "run", "--results", str(tmp_path), "--methods", "ce", "--n", "50", "100",
+    command = [sys.executable, "-m", "ckdlib", "run", "--results", str(tmp_path), "--experiment", "black_box", "--methods", "ce", "--n", "50", "100",
                "--seeds", "1", "2", "3", "--jobs", "2", "--device", "cpu"]
     batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

@@ -33,7 +33,7 @@ def build(name: str, num_classes: int) -> nn.Module:
 def flops(name: str, num_classes: int, side: int) -> float:
     """Floating-point operations of one image's forward pass, two for each multiply-accumulate; nothing is run."""
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        build(name, num_classes)(torch.empty(1, 3, side, side))
+        build(name, num_classes).eval()(torch.empty(1, 3, side, side))
     return counter.get_total_flops()
 
 

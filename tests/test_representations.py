@@ -1,0 +1,131 @@
+"""Measures of logits against loops and known matrices; what is made of them for Figure 5 and Table 3."""
+from math import exp, log, sqrt
+
+import numpy as np
+import pytest
+import torch
+
+from ckdlib import analysis, measures, representations
+from ckdlib.errors import InputError
+from tests.test_analysis import frame, row
+
+RANDOM = np.random.default_rng(0)
+LOGITS, OTHER, LABELS = RANDOM.normal(size=(60, 4)), RANDOM.normal(size=(60, 4)), RANDOM.integers(4, size=60)
+
+
+def test_singular_values_of_a_known_matrix():
+    left, right = np.linalg.qr(RANDOM.normal(size=(9, 3)))[0], np.linalg.qr(RANDOM.normal(size=(3, 3)))[0]
+    assert measures.singular_values(left @ np.diag([5, 2, 0.5]) @ right) == pytest.approx([5, 2, 0.5])
+    assert measures.singular_values(LOGITS) ** 2 == pytest.approx(np.linalg.eigvalsh(LOGITS.T @ LOGITS)[::-1])
+
+
+def test_singular_values_class_by_class():
+    curves = [measures.singular_values(LOGITS[LABELS == label]) for label in range(4)]
+    assert measures.class_singular_values(LOGITS, LABELS) == pytest.approx(np.mean(curves, axis=0))
+    few = measures.class_singular_values(np.array([[3.0, 4.0], [0.0, 2.0]]), [0, 1])
+    assert few == pytest.approx([3.5, 0])    # one image a class: one value, and zero for the rest
+
+
+def test_effective_rank():
+    assert measures.effective_rank([2, 2, 2]) == pytest.approx(3) and measures.effective_rank([7, 0, 0]) == pytest.approx(1)
+    assert measures.effective_rank([3, 1]) == pytest.approx(exp(-0.75 * log(0.75) - 0.25 * log(0.25)))
+
+
+def loop_gap(student, teacher):
+    def correlation(x, a, b):
+        a, b = ([line[c] - sum(line[c] for line in x) / len(x) for line in x] for c in (a, b))
+        return sum(p * q for p, q in zip(a, b)) / sqrt(sum(p * p for p in a) * sum(q * q for q in b))
+    classes = range(len(student[0]))
+    gaps = [abs(correlation(student, a, b) - correlation(teacher, a, b)) for a in classes for b in classes]
+    return sum(gaps) / len(gaps)             # the diagonal is in it
+
+
+def test_correlation_gap_is_the_mean_over_all_entries():
+    assert analysis.correlation_gap(LOGITS, OTHER) == pytest.approx(loop_gap(LOGITS.tolist(), OTHER.tolist()))
+    assert analysis.correlation_gap(LOGITS, 3 * LOGITS + 1) == pytest.approx(0)
+    assert np.isnan(analysis.correlation_gap(LOGITS * [1, 1, 0, 1], OTHER))
+
+
+def test_draws_are_the_same_for_all_and_without_repetition():
+    draws = measures.correlation_draws(500)
+    assert draws.shape == (50, 100) and torch.equal(draws, measures.correlation_draws(500))
+    assert all(len(set(draw.tolist())) == 100 for draw in draws) and not torch.equal(draws[0], draws[1])
+
+
+def test_a_line_of_measures():
+    logits, teacher = torch.tensor(LOGITS).float(), torch.tensor(OTHER).float()
+    offset = torch.tensor([1.0, -2.0, 0.0, 2.0])
+    line = measures.measure("run", logits, torch.tensor(LABELS), teacher, offset)
+    assert line["raw"] == pytest.approx(measures.singular_values(LOGITS), rel=1e-4)
+    assert line["centred"] == pytest.approx(measures.singular_values(LOGITS - LOGITS.mean(0)), rel=1e-4)
+    assert line["calibrated"] == pytest.approx(measures.singular_values(LOGITS + offset.numpy()), rel=1e-4)
+    assert line["offset"] == 3 and line["calibrated_accuracy"] == pytest.approx(
+        100 * ((LOGITS + offset.numpy()).argmax(1) == LABELS).mean(), rel=1e-4)
+    draw = measures.correlation_draws(60)[7]
+    assert line["correlation_gaps"][7] == pytest.approx(analysis.correlation_gap(LOGITS[draw], OTHER[draw]), rel=1e-4)
+    assert not {"calibrated", "correlation_gaps"} & set(measures.measure("ce", logits, torch.tensor(LABELS)))
+
+
+def test_a_class_without_variance_is_told():
+    flat = torch.tensor(LOGITS * [1, 1, 0, 1])
+    assert measures.measure("run", flat, torch.tensor(LABELS), torch.tensor(OTHER))["correlation_gaps"] == [None] * 50
+
+
+# What is made of them.
+
+CURVES = {("ckd_pairs", 1): [10, 1], ("ckd_pairs", 2): [20, 2], ("kd", 1): [100, 10], ("kd", 2): [200, 20], ("ce", 1): [1, 1],
+          ("ce", 2): [1, 1]}
+GAPS = {("ckd_pairs", 1): [0.1, 0.2, 0.3], ("ckd_pairs", 2): [0.2, 0.4, None], ("kd", 1): [0.5] * 3, ("kd", 2): [0.7] * 3}
+
+
+@pytest.fixture
+def measured():
+    table = frame([row(method, 50, seed, 50.0) for method, seed in CURVES])
+    kept = {}
+    for line in table.itertuples():
+        curve, gaps = CURVES[line.method, line.seed], GAPS.get((line.method, line.seed))
+        kept[line.run] = {"run": line.run, "raw": curve, "centred": curve, "by_class": curve} | (
+            {"calibrated": curve, "correlation_gaps": gaps} if gaps else {})
+    return representations.measured(table, kept)
+
+
+def test_curves_and_their_height(measured):
+    curves = representations.spectra(measured, "raw").set_index(["method", "rank"])["mean"]
+    assert curves["ckd_pairs", 1] == 15 and curves["kd", 2] == 15
+    scaled = representations.spectra(measured, "raw", divide=True).set_index(["method", "rank"])["mean"]
+    assert scaled["ckd_pairs", 2] == scaled["kd", 2] == pytest.approx(0.1)
+    assert set(representations.spectra(measured, "calibrated").method) == {"ckd_pairs", "kd"}
+    assert representations.heights(measured)[(measured.method == "kd") & (measured.seed == 1)].item() == 1.5
+
+
+def test_a_curve_that_is_only_scaled_is_lower_raw_and_undecided_when_divided(measured):
+    flat = representations.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
+    assert set(flat.rival) == {"kd"} and flat.loc["raw", "mean"] == pytest.approx(-1) and flat.loc["raw", "says"] == "lower"
+    assert flat.loc["raw, scaled", "mean"] == pytest.approx(0) and flat.loc["raw, scaled", "says"] == "undecided"
+    counts = representations.count_says(flat.reset_index())
+    assert counts.loc["raw"].to_dict() == {"lower": 1, "undecided": 0, "higher": 0}
+
+
+def test_correlations_over_draws_and_seeds(measured):
+    cells = representations.correlations(measured).set_index("method")
+    assert cells.loc["ckd_pairs", "mean"] == pytest.approx((0.2 + 0.3) / 2) and cells.loc["ckd_pairs", "undefined"] == 1
+    assert cells.loc["kd", ["mean", "draws", "undefined"]].tolist() == pytest.approx([0.6, 0, 0]) and "ce" not in cells.index
+
+
+def test_runs_without_measures_are_named():
+    table = frame([row("kd", 50, 1, 50.0)])
+    with pytest.raises(InputError, match=f"1 runs have no measures, for instance {table.run.item()[:5]}"):
+        representations.measured(table, {})
+
+
+def test_students_that_asked_no_teacher(measured):
+    alone = measured[measured.method == "ce"]
+    with pytest.raises(InputError, match="0 teachers were asked"):
+        representations.teacher_measures(alone, {})
+    with pytest.raises(InputError, match="no student of these rows asked a teacher"):
+        representations.correlations(alone.drop(columns="correlation_gaps"))
+    assert representations.teacher_measures(measured, {"teacher x": {"raw": [1]}}) == {"raw": [1]}
+
+
+def test_sizes_that_were_run(measured):
+    assert representations.sizes(measured, (50, 200)) == [50] and representations.sizes(measured, (7, 8)) == [50]
