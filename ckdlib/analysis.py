@@ -25,14 +25,14 @@ STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
 def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
     """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n.
 
-    Runs of the profile's grid that have no row are said to `report`, with the command that makes them. InputError if
-    there is no row at all, or if they mix profiles, images, teachers, recipes or precisions.
+    Runs of the profile's grids that have no row are said to `report`, with the command that makes them. InputError if
+    no experiment has any row, or if the rows mix profiles, images, teachers, recipes or precisions.
     """
-    parts = {experiment: study.members(rows, experiment) for experiment in experiments}
-    for experiment, part in parts.items():
-        if not part:
-            raise InputError(f"no rows of experiment {experiment!r}; make them with: python -m ckdlib run "
-                             f"--experiment {experiment} (and the --profile and --results of this folder)")
+    parts = {experiment: found for experiment in experiments if (found := study.members(rows, experiment))}
+    lines = [f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
+             f"(and the --profile and --results of this folder)" for name in experiments if name not in parts]
+    if not parts:
+        raise InputError("; ".join(lines))
     table = pd.DataFrame(list({row["run"]: row for part in parts.values() for row in part}.values()))
     table["pair"] = table.teacher + "-" + table.student
     table["hyperparameters"] = [str(sorted((k, v) for k, v in recipe.items() if k != "learning_rate"))
@@ -41,9 +41,8 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
-    for experiment, part in parts.items():
-        for line in study.missing(part, experiment):
-            report(line)
+    for line in lines + [line for experiment, part in parts.items() for line in study.missing(part, experiment)]:
+        report(line)
     score = table.groupby([*CELL, "learning_rate"]).val_accuracy.mean().reset_index()
     best = score.loc[score.groupby(CELL).val_accuracy.idxmax(), [*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")

@@ -44,7 +44,8 @@ METHODS = {
      for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])  # of 1 to 100 dimensions
 TEACHER = Look("teacher", "#bbbbbb", "", "-")
-AXES = {"n": "n, images a run may use (0.8 n teacher calls)", "student_passes": "images through the student in training"}
+AXES = {"n": "n, images a run may use (0.8 n teacher calls)",
+        "student_passes": "images through the student in training"}
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 
 
@@ -148,7 +149,7 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
 
 
 def spectra(curves: pd.DataFrame, teacher: Sequence[float] = (), label: str = "singular value") -> Figure:
-    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard deviation), a panel for each n.
+    """Figure 5: singular values by rank, log axis, mean over seeds (shaded: standard deviation), a panel for each n.
 
     curves: as `analysis.spectra` gives it, of one pair; teacher: the teacher's curve, in grey.
     """

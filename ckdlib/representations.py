@@ -14,8 +14,8 @@ from .measures import effective_rank
 
 CURVES = {                               # name of the comparison -> column of the curve, divided by its largest value?
     "raw": ("raw", False), "raw, scaled": ("raw", True), "centred": ("centred", False),
-    "centred, scaled": ("centred", True), "calibrated": ("calibrated", False), "calibrated, scaled": ("calibrated", True),
-    "by class": ("by_class", False), "by class, scaled": ("by_class", True)}
+    "centred, scaled": ("centred", True), "calibrated": ("calibrated", False),
+    "calibrated, scaled": ("calibrated", True), "by class": ("by_class", False), "by class, scaled": ("by_class", True)}
 
 
 def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:

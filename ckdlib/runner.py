@@ -22,7 +22,7 @@ from .study import Run, expected_seconds, profile
 
 Report = Callable[[str], None]
 EPOCHS = 250                             # assumed of a run with early stopping, where nothing was measured yet
-FLOPS = {"GPU": 1e13, "2-core CPU": 1e11}  # a second, assumed where nothing was measured yet
+FLOPS = {"GPU": 1e13, "2-core CPU": 2e11}  # a second, assumed where nothing was measured yet
 
 
 def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget: float | None = None,

@@ -11,16 +11,17 @@ import pandas as pd
 from . import analysis, paper, representations, study
 from .paper import Claim
 
-RULE = (
-    "A claim is judged on the runs that are there, if each method it names has at least 3 seeds at every n it needs (2 n "
-    "or more where it speaks of all n). A number is reproduced if it lies in our 95 % interval: t over seeds, for calls "
-    "the bootstrap of whole seeds. A direction (one method above another) is reproduced if our interval of the paired "
-    "difference lies wholly on the claimed side of zero, and not reproduced otherwise, also where the interval holds "
-    "zero: the column why says which. Nothing else counts as run; `coverage` is the share of the paper's own grid.")
+RULE = """A claim is judged on the runs that are there, if every method it names has at least 3 seeds, the same ones,
+at every n it needs (at 2 n or more where it speaks of all n). A number is reproduced if it lies in our 95 % interval:
+t over seeds, for calls the bootstrap of whole seeds. A direction (one method above another) is reproduced if our
+interval of the paired difference lies wholly on the claimed side of zero, and not reproduced otherwise, also where the
+interval holds zero; the column 'why' says which. Nothing else counts as run; 'coverage' is the share of the claim's own
+grid that was run."""
 FEWEST_SEEDS = 3
 RUN, NOT_RUN = {True: "reproduced", False: "not reproduced"}, "not yet run"
 LOWER = {"correlation", "height"}        # quantities where less is claimed to be better
-COLUMN = {"accuracy": "test_accuracy", "narrowing": "test_accuracy", "correlation": "correlation", "height": "height"}
+COLUMN = {"calls": "test_accuracy", "accuracy": "test_accuracy", "narrowing": "test_accuracy",
+          "correlation": "correlation", "height": "height"}
 
 Evidence = Mapping[str, pd.DataFrame]    # experiment -> its done rows with columns correlation and height
 
@@ -44,39 +45,42 @@ def verdicts(claims: Sequence[Claim], tables: Evidence, profile: str = paper.PRO
 
 
 def directions(claims: Sequence[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
-    """The directions of the claims at another size: each once, on the mean over that profile's pairs, without numbers."""
+    """The directions of the claims at another size: each once, on the mean over its pairs, without the numbers."""
     once = dict.fromkeys(Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival) for c in claims
                          if c.rival and c.at is None)
     return verdicts(list(once), tables, profile).drop(columns=["pair", "paper", "number"])
 
 
 def _judge(claim: Claim, tables: Evidence, profile: str) -> dict:
-    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim), "pair": claim.pair or "all", "paper": claim.value}
-    table = tables.get(claim.experiment, pd.DataFrame(columns=["pair", "method", "n", "seed"]))
+    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim), "pair": claim.pair or "all",
+            "paper": claim.value, "ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0, "coverage": 0.0}
     grid = study.profile(profile).experiments[claim.experiment]
-    names = [claim.method, *(paper.BASELINES if claim.rival == "baselines" else [claim.rival] if claim.rival else [])]
     pairs = [claim.pair] if claim.pair else list(map("-".join, grid.pairs))
-    wanted = set(_sizes(claim, grid, profile))
-    table = table[table.pair.isin(pairs) & table.method.isin(names) & table.n.isin(wanted)]
-    seeds = table.groupby(["pair", "method", "n"]).seed.nunique()
-    sizes = [n for n in sorted(wanted) if all(seeds.get((pair, name, n), 0) >= FEWEST_SEEDS
+    names, wanted = [claim.method, *_rivals(claim)], _sizes(claim, grid, profile)
+    table, there = tables.get(claim.experiment), pd.DataFrame()
+    if table is not None:
+        table = table[table.pair.isin(pairs) & table.method.isin(names) & table.n.isin(wanted)]
+        told["coverage"] = round(len(table) / (len(pairs) * len(names) * len(wanted) * len(grid.seeds)), 3)
+        there = table.pivot(index="seed", columns=["pair", "method", "n"], values=COLUMN[claim.quantity])
+    sizes = [n for n in sorted(wanted) if all((pair, name, n) in there and there[pair, name, n].count() >= FEWEST_SEEDS
                                               for pair in pairs for name in names)]
-    coverage = len(table) / (len(pairs) * len(names) * len(wanted) * len(grid.seeds))
-    told |= {"ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0, "coverage": round(coverage, 3)}
-    if len(sizes) < min(2, len(wanted)):
-        return told | {"number": NOT_RUN if claim.value is not None else "", "direction": NOT_RUN if claim.rival else "",
-                       "why": f"{len(table)} of its runs are there" if len(table) else ""}
-    table = table[table.n.isin(sizes)]
-    found = _calls(claim, table, pairs, grid) if claim.quantity == "calls" else _difference(claim, table, pairs)
-    told |= {"ours": found["mean"], "low": found["low"], "high": found["high"], "seeds": found["seeds"]}
-    if np.isnan(found["mean"]):
+    whole = there.loc[:, [column[-1] in sizes for column in there]].dropna()
+    if len(sizes) < min(2, len(wanted)) or len(whole) < FEWEST_SEEDS:
+        return told | {"number": "" if claim.value is None else NOT_RUN, "direction": NOT_RUN if claim.rival else "",
+                       "why": f"{len(table)} of its runs are there" if told["coverage"] else ""}
+    found = _calls(claim, whole, pairs, grid.targets) if claim.quantity == "calls" else _difference(claim, whole)
+    mean, low, high = (float(found[name]) for name in ("mean", "low", "high"))
+    why = "the interval holds zero" if claim.rival and low <= 0 <= high else ""
+    if np.isnan(mean):
         why = "a curve does not cross the target between the smallest n and the largest"
-    else:
-        why = "the interval holds zero" if claim.rival and found["low"] <= 0 <= found["high"] else ""
-    holds = -found["high"] > 0 if claim.quantity in LOWER else found["low"] > 0
-    inside = claim.value is not None and found["low"] <= claim.value <= found["high"]
-    return told | {"number": RUN[bool(inside)] if claim.value is not None else "",
-                   "direction": RUN[bool(holds)] if claim.rival else "", "why": why}
+    holds = high < 0 if claim.quantity in LOWER else low > 0
+    return told | {"ours": mean, "low": low, "high": high, "seeds": len(whole), "why": why,
+                   "number": "" if claim.value is None else RUN[low <= claim.value <= high],
+                   "direction": RUN[holds] if claim.rival else ""}
+
+
+def _rivals(claim: Claim) -> Sequence[str]:
+    return paper.BASELINES if claim.rival == "baselines" else [claim.rival] if claim.rival else []
 
 
 def _sizes(claim: Claim, grid: study.Experiment, profile: str) -> Sequence[int]:
@@ -86,16 +90,13 @@ def _sizes(claim: Claim, grid: study.Experiment, profile: str) -> Sequence[int]:
     return grid.calls if claim.quantity == "calls" or claim.at is None else (int(claim.at),)
 
 
-def _difference(claim: Claim, table: pd.DataFrame, pairs: Sequence[str]) -> dict[str, float]:
-    """The quantity of a method, or how much it is above its rival, over seeds: the mean over n and pairs of each."""
-    wide = table.pivot(index=["seed"], columns=["method", "pair", "n"], values=COLUMN[claim.quantity])
-    if claim.rival == "baselines":       # the best on the mean over seeds, n and pairs
-        others = {name: wide[name].mean().mean() for name in paper.BASELINES}
-        rival = min(others, key=others.get) if claim.quantity in LOWER else max(others, key=others.get)
-    else:
-        rival = claim.rival
-    value = wide[claim.method] - wide[rival] if rival else wide[claim.method]
-    value = value.dropna()
+def _difference(claim: Claim, whole: pd.DataFrame) -> dict[str, float]:
+    """The quantity of a method, or how much it is above its rival (the best on the mean, of several), over seeds: the
+    mean over n and pairs of each. whole: a line a seed, columns (pair, method, n)."""
+    value, *others = (whole.xs(name, axis=1, level="method") for name in (claim.method, *_rivals(claim)))
+    if others:
+        best = min if claim.quantity in LOWER else max
+        value = value - best(others, key=lambda other: other.to_numpy().mean())
     if claim.quantity == "narrowing":
         sizes = value.columns.get_level_values("n")
         value = value.loc[:, sizes == sizes.min()].mean(axis=1) - value.loc[:, sizes == sizes.max()].mean(axis=1)
@@ -103,30 +104,28 @@ def _difference(claim: Claim, table: pd.DataFrame, pairs: Sequence[str]) -> dict
     return analysis.interval(value.mean(axis=1))
 
 
-def _calls(claim: Claim, table: pd.DataFrame, pairs: Sequence[str], grid: study.Experiment) -> dict[str, float]:
-    """Thousands of calls that reach a target, or per cent fewer than the rival, with the bootstrap of whole seeds, the
-    same for both; the mean over pairs and over those targets that both curves cross."""
-    means, spreads, seeds = [], [], 0
+def _calls(claim: Claim, whole: pd.DataFrame, pairs: Sequence[str], targets: Sequence[float]) -> dict[str, float]:
+    """Thousands of calls that reach a target, or per cent fewer than the best rival: the mean over pairs and over those
+    targets that the curves cross, with the bootstrap of whole seeds, the same for all. A resample that does not cross
+    counts as the smallest or the largest n."""
+    means, spreads = [], []
     for pair in pairs:
-        wide = table[table.pair == pair].pivot(index="seed", columns=["method", "n"], values="test_accuracy").dropna()
-        seeds, ends = max(seeds, len(wide)), (min(grid.calls), max(grid.calls))  # of resamples that do not cross
-        for target in grid.targets if claim.at is None else [claim.at]:
-            names = paper.BASELINES if claim.rival == "baselines" else [claim.rival] if claim.rival else []
-            (mine, spread), *others = (analysis.crossing(target, wide[name]) for name in (claim.method, *names))
-            spread = np.clip(spread, *ends)
-            mean, spread = mine / 1000, spread / 1000
-            if names:
-                rival = min(point for point, _ in others)
-                rivals = np.clip(np.min([values for _, values in others], axis=0), *ends) / 1000
-                mean, spread = (100 * (1 - a / b) if np.isfinite(b).all() else np.nan
-                                for a, b in ((mean, rival / 1000), (spread, rivals)))
-            if np.isfinite(mine) and np.isfinite(mean):
-                means.append(mean)
-                spreads.append(spread)
-    if not means:
-        return {"mean": np.nan, "low": np.nan, "high": np.nan, "seeds": seeds}
-    low, high = np.quantile(np.mean(spreads, axis=0), analysis.ENDS)
-    return {"mean": float(np.mean(means)), "low": low, "high": high, "seeds": seeds}
+        curves = whole[pair]
+        sizes = curves.columns.get_level_values("n")
+        for target in targets if claim.at is None else [claim.at]:
+            points, resamples = zip(*(analysis.crossing(target, curves[name])
+                                      for name in (claim.method, *_rivals(claim))))
+            resamples = np.clip(resamples, sizes.min(), sizes.max())
+            if not np.isfinite([points[0], min(points[1:], default=0)]).all():
+                continue
+            if claim.rival:
+                means.append(100 * (1 - points[0] / min(points[1:])))
+                spreads.append(100 * (1 - resamples[0] / resamples[1:].min(0)))
+            else:
+                means.append(points[0] / 1000)
+                spreads.append(resamples[0] / 1000)
+    low, high = np.quantile(np.mean(spreads, axis=0), analysis.ENDS) if means else (np.nan, np.nan)
+    return {"mean": np.mean(means) if means else np.nan, "low": low, "high": high}
 
 
 def describe(claim: Claim) -> str:

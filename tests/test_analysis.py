@@ -46,6 +46,28 @@ def test_bad_curves():
             analysis.calls_to_reach(target, [1, 2], [1, 2])
 
 
+def test_missing_runs_are_said_and_missing_experiments_too():
+    said = []
+    rows = [row("kd", 100, 1, 50.0, teacher="resnet14", student="resnet8")]
+    table = analysis.frame(rows, "black_box", "large_n", report=said.append)
+    assert len(table) == 1 and said[0].startswith("no rows of experiment 'large_n'; make them with: python -m ckdlib run")
+    assert said[1] == "119 of the 120 runs of black_box are missing:" and "  resnet14-resnet8 kd: n = 50 200 400, seeds 1 2 3; " in said[3]
+    with pytest.raises(InputError, match="no rows of experiment 'cars'"):
+        analysis.frame(rows, "cars")
+
+
+def test_means_over_n_use_the_seeds_that_have_every_n():
+    rows = [row(method, n, seed, base + n / 100 + seed) for method, base in (("kd", 50), ("ckd", 60)) for n in (100, 200)
+            for seed in (1, 2)] + [row("kd", 100, 3, 0.0)]
+    table = frame(rows)
+    means = analysis.mean_accuracies(table, ["ckd", "kd", "crd"])
+    assert means.method.tolist() == ["ckd", "kd"] and means["mean"].tolist() == [63, 53] and means.seeds.tolist() == [2, 2]
+    gap, = analysis.mean_differences(table, "ckd", "kd").to_dict("records")
+    assert (gap["mean"], gap["seeds"], gap["above"]) == (10, 2, "kd")
+    assert analysis.mean_differences(table, "vid", "kd").empty
+    assert (analysis.baseline(table, "crd", "kd"), analysis.baseline(table, "crd")) == ("kd", "ckd")
+
+
 CURVES = {"kd": [[70, 80], [60, 90], [50, 70]], "ckd": [[81, 95], [85, 95], [90, 97]], "crd": [[10, 20], [10, 20], [10, 20]]}
 
 
