@@ -6,7 +6,7 @@ share the colour of their family, pooled comparisons run from light to dark with
 """
 from math import log10
 from pathlib import Path
-from typing import Iterable, NamedTuple, Sequence
+from typing import Iterable, Mapping, NamedTuple, Sequence
 
 import matplotlib
 import numpy as np
@@ -148,25 +148,30 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
     return figure
 
 
-def spectra(curves: pd.DataFrame, teacher: Sequence[float] = (), label: str = "singular value") -> Figure:
-    """Figure 5: singular values by rank, log axis, mean over seeds (shaded: standard deviation), a panel for each n.
+def spectra(kinds: Mapping[str, pd.DataFrame], teacher: Mapping[str, Sequence[float]],
+            label: str = "singular value") -> Figure:
+    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard deviation).
 
-    curves: as `analysis.spectra` gives it, of one pair; teacher: the teacher's curve, in grey.
+    kinds: what a row of panels shows -> curves as `representations.spectra` gives them, of one pair; a column for each n.
+    teacher: the teacher's curve for each of them that has one, in grey.
     """
-    sizes = sorted(curves.n.unique())
-    figure, (panels,) = _grid(1, len(sizes), 3.8, 2.2 + 4 * len(sizes), sharey=True)
-    for panel, n in zip(panels, sizes):
-        if len(teacher):
-            panel.plot(range(1, len(teacher) + 1), teacher, color=TEACHER.colour, linewidth=4, label=TEACHER.label)
-        for place, method in enumerate(ordered(curves.method)):
-            curve, how = curves[(curves.method == method) & (curves.n == n)], look(method)
-            panel.plot(curve["rank"], curve["mean"], color=how.colour, marker=how.marker, linestyle=how.line,
-                       label=how.label, markersize=5, linewidth=1.2, markevery=(place, max(1, len(curve) // 8)))
-            panel.fill_between(curve["rank"], (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
-                               curve["mean"] + curve["sd"], color=how.colour, alpha=0.12, linewidth=0)
-        panel.set(title=f"n = {n}", xlabel="rank", yscale="log")
-    panels[0].set_ylabel(label)
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    first, *_, last = kinds
+    sizes = sorted(kinds[first].n.unique())
+    figure, grid = _grid(len(kinds), len(sizes), 0.4 + 2.9 * len(kinds), 2.2 + 3.6 * len(sizes), sharey="row")
+    for panels, (kind, curves) in zip(grid, kinds.items()):
+        for panel, n in zip(panels, sizes):
+            if kind in teacher:
+                panel.plot(range(1, len(teacher[kind]) + 1), teacher[kind], color=TEACHER.colour, linewidth=4,
+                           label=TEACHER.label)
+            for place, method in enumerate(ordered(curves.method)):
+                curve, how = curves[(curves.method == method) & (curves.n == n)], look(method)
+                panel.plot(curve["rank"], curve["mean"], color=how.colour, marker=how.marker, linestyle=how.line,
+                           label=how.label, markersize=5, linewidth=1.2, markevery=(place, max(1, len(curve) // 8)))
+                panel.fill_between(curve["rank"], (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
+                                   curve["mean"] + curve["sd"], color=how.colour, alpha=0.12, linewidth=0)
+            panel.set(title=f"n = {n}" if kind == first else "", yscale="log", xlabel="rank" if kind == last else "")
+        panels[0].set_ylabel(f"{label}, {kind}")
+    grid[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure
 
 
@@ -220,7 +225,7 @@ def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Fi
     return figure
 
 
-def _grid(rows: int, columns: int, height: float, width: float = 9, sharey: bool = False) -> tuple[Figure, Sequence]:
+def _grid(rows: int, columns: int, height: float, width: float = 9, sharey: bool | str = False) -> tuple[Figure, Sequence]:
     from matplotlib.pyplot import subplots
     return subplots(rows, columns, figsize=(width, height), squeeze=False, sharey=sharey, layout="constrained")
 

@@ -2,6 +2,7 @@
 
 A measured frame is a frame of `analysis` whose runs bring their measures as further columns (`measured`).
 """
+from itertools import product
 from typing import Mapping, Sequence
 
 import numpy as np
@@ -12,10 +13,7 @@ from .analysis import CELL, interval
 from .errors import InputError
 from .measures import effective_rank
 
-CURVES = {                               # name of the comparison -> column of the curve, divided by its largest value?
-    "raw": ("raw", False), "raw, scaled": ("raw", True), "centred": ("centred", False),
-    "centred, scaled": ("centred", True), "calibrated": ("calibrated", False),
-    "calibrated, scaled": ("calibrated", True), "by class": ("by_class", False), "by class, scaled": ("by_class", True)}
+CURVES = {"raw": "raw", "centred": "class mean removed", "calibrated": "calibrated", "by_class": "of one class"}
 
 
 def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
@@ -27,13 +25,15 @@ def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     return done.merge(pd.DataFrame([measures[run] for run in done.run]), on="run")
 
 
-def teacher_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict:
-    """The measures of the frame's one teacher. InputError if no student asked it, or if there are several."""
+def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
+    """The curves of the frame's one teacher, named as `spectra` names them. InputError if no student asked it, or if
+    there are several."""
     digests = table.teacher_sha256.dropna().unique()
     if len(digests) != 1:
         raise InputError(f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
                          f"a method that asks its teacher")
-    return measures[f"teacher {digests[0]}"]
+    found = measures[f"teacher {digests[0]}"]
+    return {name: found[curve] for curve, name in CURVES.items() if curve in found}
 
 
 def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:
@@ -48,17 +48,18 @@ def scaled(values: ArrayLike) -> np.ndarray:
     return values / values.max()
 
 
-def spectra(table: pd.DataFrame, curve: str, divide: bool = False) -> pd.DataFrame:
-    """The mean over seeds of singular-value curves with its t interval: pair, method, n, rank, mean, low, high.
-
-    curve: raw, centred, calibrated or by_class (runs without it are left out); divide: each by its largest value.
-    """
-    lines = []
-    for cell, part in table.dropna(subset=curve).groupby(CELL):
-        curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
-        lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
-                  for rank, values in enumerate(curves.T, 1)]
-    return pd.DataFrame(lines)
+def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame]:
+    """For each kind of curve in CURVES that any run has: the mean over seeds of the singular values, with sd and t
+    interval, by pair, method, n and rank. divide: each curve by its largest value."""
+    found = {}
+    for curve, name in CURVES.items():
+        lines = []
+        for cell, part in (table.dropna(subset=curve) if curve in table else table[:0]).groupby(CELL):
+            curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
+            lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
+                      for rank, values in enumerate(curves.T, 1)]
+        found |= {name: pd.DataFrame(lines)} if lines else {}
+    return found
 
 
 def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
@@ -73,12 +74,14 @@ def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
-    """For each kind of curve, n and rival: `heights` of `method` minus the rival's, paired over seeds, with t interval.
+    """For each kind of curve, as it is and divided by its largest value, n and rival: `heights` of `method` minus the
+    rival's, paired over seeds, with t interval. Of one pair.
 
-    says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'. Of one pair.
+    says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
     """
     lines = []
-    for kind, (curve, divide) in CURVES.items():
+    for curve, divide in product((curve for curve in CURVES if curve in table), (False, True)):
+        kind = CURVES[curve] + (" / largest" if divide else "")
         wide = table.assign(height=heights(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
                                                                         values="height")
         for n in wide.columns.levels[0]:

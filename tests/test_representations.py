@@ -90,18 +90,20 @@ def measured():
 
 
 def test_curves_and_their_height(measured):
-    curves = representations.spectra(measured, "raw").set_index(["method", "rank"])["mean"]
+    found = representations.spectra(measured)
+    assert list(found) == ["raw", "class mean removed", "calibrated", "of one class"]
+    curves = found["raw"].set_index(["method", "rank"])["mean"]
     assert curves["ckd_pairs", 1] == 15 and curves["kd", 2] == 15
-    scaled = representations.spectra(measured, "raw", divide=True).set_index(["method", "rank"])["mean"]
+    scaled = representations.spectra(measured, divide=True)["raw"].set_index(["method", "rank"])["mean"]
     assert scaled["ckd_pairs", 2] == scaled["kd", 2] == pytest.approx(0.1)
-    assert set(representations.spectra(measured, "calibrated").method) == {"ckd_pairs", "kd"}
+    assert set(found["calibrated"].method) == {"ckd_pairs", "kd"}
     assert representations.heights(measured)[(measured.method == "kd") & (measured.seed == 1)].item() == 1.5
 
 
-def test_a_curve_that_is_only_scaled_is_lower_raw_and_undecided_when_divided(measured):
+def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divided(measured):
     flat = representations.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
     assert set(flat.rival) == {"kd"} and flat.loc["raw", "mean"] == pytest.approx(-1) and flat.loc["raw", "says"] == "lower"
-    assert flat.loc["raw, scaled", "mean"] == pytest.approx(0) and flat.loc["raw, scaled", "says"] == "undecided"
+    assert flat.loc["raw / largest", "mean"] == pytest.approx(0) and flat.loc["raw / largest", "says"] == "undecided"
     counts = representations.count_says(flat.reset_index())
     assert counts.loc["raw"].to_dict() == {"lower": 1, "undecided": 0, "higher": 0}
 
@@ -121,10 +123,10 @@ def test_runs_without_measures_are_named():
 def test_students_that_asked_no_teacher(measured):
     alone = measured[measured.method == "ce"]
     with pytest.raises(InputError, match="0 teachers were asked"):
-        representations.teacher_measures(alone, {})
+        representations.teacher_curves(alone, {})
     with pytest.raises(InputError, match="no student of these rows asked a teacher"):
         representations.correlations(alone.drop(columns="correlation_gaps"))
-    assert representations.teacher_measures(measured, {"teacher x": {"raw": [1]}}) == {"raw": [1]}
+    assert representations.teacher_curves(measured, {"teacher x": {"raw": [1], "by_class": [2]}}) == {"raw": [1], "of one class": [2]}
 
 
 def test_sizes_that_were_run(measured):
