@@ -9,6 +9,9 @@ from . import methods, study
 from .errors import InputError, OutOfTime
 
 
+FOLDERS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint"}  # parameters that are paths
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
@@ -58,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("notebook", type=Path)
     notebook.add_argument("output", type=Path)
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-                          help="VALUE as JSON, else text")
+                          help="VALUE as JSON, else text; paths from the current folder")
     return top
 
 
@@ -82,7 +85,7 @@ def place_of(args: argparse.Namespace):
     study.profile(args.profile)
     if getattr(args, "jobs", None) is not None and args.jobs < 1:
         raise InputError(f"--jobs {args.jobs}: at least one student must be trained at a time")
-    if getattr(args, "time_budget", None) is not None and args.time_budget <= 0:
+    if getattr(args, "time_budget", None) is not None and not args.time_budget > 0:
         raise InputError(f"--time-budget {args.time_budget:g}: give a positive number of minutes")
     return at(args.results or PROJECT / "runs" / args.profile, args.data, args.cache, args.device, args.image_size,
               not args.no_flip)
@@ -118,12 +121,15 @@ def teacher(args: argparse.Namespace) -> None:
 def notebook(args: argparse.Namespace) -> None:
     from .notebooks import execute
 
-    def value(text: str):
+    def value(name: str, text: str):
         try:
-            return json.loads(text)
+            found = json.loads(text)
         except json.JSONDecodeError:
-            return text
-    execute(args.notebook, args.output, **{name: value(text) for name, text in args.p})
+            found = text
+        if name not in FOLDERS:
+            return found
+        return [str(Path(path).resolve()) for path in found] if isinstance(found, list) else str(Path(found).resolve())
+    execute(args.notebook, args.output, **{name: value(name, text) for name, text in args.p})
 
 
 def batch(args: argparse.Namespace) -> None:
@@ -133,7 +139,8 @@ def batch(args: argparse.Namespace) -> None:
     from .runner import check
     from .store import Store
     place, runs = place_of(args), runs_of(args)
-    check(runs, place)
+    datasets = check(runs, place)
+    runs = [one for one in runs if one.dataset in datasets]
     for target in args.targets:
         check_target(target)
     shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data),

@@ -23,7 +23,8 @@ STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
 
 
 def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
-    """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n.
+    """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n
+    (of the rates that were run with the most seeds there).
 
     Runs of the profile's grids that have no row are said to `report`, with the command that makes them. InputError if
     no experiment has any row, or if the rows mix profiles, images, teachers, recipes or precisions.
@@ -43,8 +44,8 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     for line in lines + [line for experiment, part in parts.items() for line in study.missing(part, experiment)]:
         report(line)
-    score = table.groupby([*CELL, "learning_rate"]).val_accuracy.mean().reset_index()
-    best = score.loc[score.groupby(CELL).val_accuracy.idxmax(), [*CELL, "learning_rate"]]
+    score = table.groupby([*CELL, "learning_rate"]).agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
+    best = score.sort_values(["seeds", "score"]).reset_index().groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
     return chosen.sort_values([*CELL, "seed"], ignore_index=True)
 

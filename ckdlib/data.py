@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
@@ -201,11 +202,17 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
             f"Stanford Cars cannot be downloaded any more (torchvision's address is dead): put class folders at "
             f"{folder}/train/<class>/<image> and test/<class>/<image>, or the original archives' contents: of "
             f"{', '.join(wanted)} there is no {', '.join(absent)} (found: {there})")
-    names = [str(name) for name in loadmat(folder / wanted[0], squeeze_me=True)["class_names"]]
+    def table(name: str, key: str) -> np.ndarray:
+        try:
+            return np.atleast_1d(loadmat(folder / name, squeeze_me=True)[key])
+        except Exception as error:  # scipy raises many kinds on a broken file
+            raise InputError(f"{folder / name} cannot be read ({str(error)[:80]}); unpack the archive again") from None
+
+    names = [str(name) for name in table(wanted[0], "class_names")]
     files = {}
     for part, annotations in (("train", wanted[1]), ("test", wanted[4])):
         files[part] = {name: [] for name in names}
-        for entry in loadmat(folder / annotations, squeeze_me=True)["annotations"]:
+        for entry in table(annotations, "annotations"):
             files[part][names[int(entry["class"]) - 1]].append(folder / f"cars_{part}" / str(entry["fname"]))
         if lost := [path for paths in files[part].values() for path in paths if not path.exists()]:
             raise InputError(f"{len(lost)} images named in {annotations} are not there, for instance {lost[0]}; unpack "

@@ -13,7 +13,10 @@ from .analysis import CELL, interval
 from .errors import InputError
 from .measures import effective_rank
 
-CURVES = {"raw": "raw", "centred": "class mean removed", "calibrated": "calibrated", "by_class": "of one class"}
+CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
+
+
+NOISE = 1e-6                             # of the largest singular value: below it lies float32 rounding, not a value
 
 
 def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
@@ -22,7 +25,14 @@ def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     if lost := [run for run in done.run if run not in measures]:
         raise InputError(f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
                          f"rows.jsonl and train them again")
-    return done.merge(pd.DataFrame([measures[run] for run in done.run]), on="run")
+    return with_measures(done, measures)
+
+
+def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
+    """A frame with measures as further columns, nan (or None) where a run has none."""
+    there = pd.DataFrame([measures[run] for run in table.run if run in measures] or [{"run": ""}])
+    return table.merge(there.reindex(columns=list(dict.fromkeys([*there, *CURVES, "correlation_gaps"]))), on="run",
+                       how="left")
 
 
 def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
@@ -32,7 +42,9 @@ def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[st
     if len(digests) != 1:
         raise InputError(f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
                          f"a method that asks its teacher")
-    found = measures[f"teacher {digests[0]}"]
+    found = measures.get(f"teacher {digests[0]}")
+    if found is None:
+        raise InputError(f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch again")
     return {name: found[curve] for curve, name in CURVES.items() if curve in found}
 
 
@@ -54,7 +66,7 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
     found = {}
     for curve, name in CURVES.items():
         lines = []
-        for cell, part in (table.dropna(subset=curve) if curve in table else table[:0]).groupby(CELL):
+        for cell, part in table.dropna(subset=curve).groupby(CELL):
             curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
             lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
                       for rank, values in enumerate(curves.T, 1)]
@@ -63,14 +75,13 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
 
 
 def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
-    """How high each run's curve lies: the mean over ranks of log10 of its values, zeros left out. The difference of two
-    is the mean log ratio of their curves; nan where there is no curve."""
-    def height(values) -> float:
-        if not isinstance(values, list):
-            return np.nan
-        shown = scaled(values) if divide else np.array(values, float)
-        return float(np.log10(shown[shown > 0]).mean())
-    return table[curve].map(height)
+    """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
+    ratio of their curves. Only ranks at which every run has more than NOISE of its largest value are used (a network of
+    F features gives logits of rank F + 1 at most); nan where there is no curve."""
+    curves = table[curve].dropna()
+    kept = min((int((scaled(values) > NOISE).sum()) for values in curves), default=0)
+    return curves.map(lambda values: float(np.log10((scaled(values) if divide else np.array(values))[:kept]).mean())
+                      ).reindex(table.index)
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
@@ -80,7 +91,7 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
     says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
     """
     lines = []
-    for curve, divide in product((curve for curve in CURVES if curve in table), (False, True)):
+    for curve, divide in product(CURVES, (False, True)):
         kind = CURVES[curve] + (" / largest" if divide else "")
         wide = table.assign(height=heights(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
                                                                         values="height")
@@ -90,7 +101,9 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
                     gap = interval((wide[n, method] - wide[n, rival]).dropna())
                     says = "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
                     lines.append({"curve": kind, "n": n, "rival": rival} | gap | {"says": says})
-    return pd.DataFrame(lines, columns=["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "says"])
+    if not lines:
+        raise InputError(f"no rows of {method} beside any of {', '.join(rivals)}, so no curves to compare")
+    return pd.DataFrame(lines).dropna(subset="mean", ignore_index=True)
 
 
 def count_says(flat: pd.DataFrame) -> pd.DataFrame:
@@ -108,9 +121,9 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     """Table 3 for each pair, method and n: the mean over seeds and draws of the correlation gap, with a t interval over
     seeds; `draws`: the sd over one student's draws, mean over seeds; `undefined`: draws in which a class had no
     variance, left out of the means."""
-    if "correlation_gaps" not in table:
-        raise InputError("no student of these rows asked a teacher, so there is none to correlate with")
     table = table.dropna(subset="correlation_gaps")
+    if table.empty:
+        raise InputError("no student of these rows asked a teacher, so there is none to correlate with")
     gaps = np.array(table.correlation_gaps.tolist(), float)
     spread = table[CELL].assign(draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1))
     cells = _cells(table.assign(value=np.nanmean(gaps, axis=1)))

@@ -34,7 +34,8 @@ def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget:
     InputError before anything starts if a run cannot be. RuntimeError at the end if runs failed.
     """
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
-    datasets = check(runs, place)
+    datasets = check(runs, place, report)
+    runs = [one for one in runs if one.dataset in datasets]
     store, keys = Store(place.results), {}
     for line in plan(runs, place, datasets):
         report(line)
@@ -53,8 +54,11 @@ def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget:
     return [row for row in store.rows(lambda line: None) if row["run"] in keys]
 
 
-def check(runs: Sequence[Run], place: Place) -> dict[str, Dataset]:
-    """The images of the runs by name. InputError if they, a run's n or method, or the results folder cannot be used."""
+def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str, Dataset]:
+    """The images of the runs by name; experiments on further images that are not here are left out, which is reported.
+
+    InputError if the first run's images, a run's n or method, or the results folder cannot be used.
+    """
     if not runs:
         raise InputError("nothing to run: no experiment holds all of these; name one with --experiment")
     writable_folder(place.results)
@@ -63,9 +67,10 @@ def check(runs: Sequence[Run], place: Place) -> dict[str, Dataset]:
         try:
             datasets[name] = place.dataset(name)
         except InputError as error:
-            others = dict.fromkeys(one.experiment for one in runs if one.dataset != name)
-            raise InputError(f"{error}" + (f"; or leave {part[0].experiment} out: --experiment {' '.join(others)}"
-                                           if others else "")) from None
+            if not datasets:
+                raise
+            report(f"{part[0].experiment} is left out: {error}")
+    runs = [one for one in runs if one.dataset in datasets]
     for name, n in _grouped(runs, "dataset", "n"):
         data.split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
@@ -84,19 +89,24 @@ def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
 
 
 def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> list[str]:
-    """A line for each experiment: runs, teacher calls, and hours by this folder's rows or by stated assumptions."""
+    """A line for each experiment: runs, teacher calls beyond those of the lines above (runs of one teacher and seed share
+    them), and hours by this folder's rows or by stated assumptions."""
     on_cpu, lines = place.device == "cpu", []
+    asked: dict[tuple, int] = defaultdict(int)               # dataset, teacher, seed -> calls so far
     like = [row for row in Store(place.results).rows(lambda line: None) if ("CPU" in row["device"]) == on_cpu]
     for experiment, part in _grouped(runs, "experiment").items():
-        calls = sum(max(one.n - one.n // 5 for one in same)
-                    for same in _grouped(_asking(part), "dataset", "teacher", "seed").values())
+        before = sum(asked.values())
+        for ledger, same in _grouped(_asking(part), "dataset", "teacher", "seed").items():
+            asked[ledger] = max(asked[ledger], *(one.n - one.n // 5 for one in same))
         flops = sum(_flops(one, datasets[one.dataset]) for one in part)
         epochs = f", {EPOCHS} epochs each" if part[0].recipe.schedule == "plateau" else ""
         told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{epochs})"
                 for kind, rate in FLOPS.items() if on_cpu or kind == "GPU"]
         if like:
             told = [f"{_hours(expected_seconds(part, like))} hours, one at a time (from like rows)"]
-        lines.append(f"{experiment}: {len(part)} runs, {calls} teacher calls, {' or '.join(told)}")
+        more = " more" if before else ""
+        lines.append(f"{experiment}: {len(part)} runs, {sum(asked.values()) - before}{more} teacher calls, "
+                     f"{' or '.join(told)}")
     return lines
 
 

@@ -167,6 +167,11 @@ def test_the_learning_rate_is_chosen_on_validation():
     assert frame(rows).test_accuracy.tolist() == [50, 50]
 
 
+def test_a_rate_that_was_tried_with_fewer_seeds_is_not_chosen():
+    rows = [row("kd", 100, seed, 50.0) for seed in (1, 2)] + [row("kd", 100, 1, 90.0, learning_rate=0.1)]
+    assert frame(rows).learning_rate.tolist() == [0.05, 0.05]
+
+
 @pytest.mark.parametrize("change", [{"dataset_sha256": "e"}, {"profile": "pilot"}, {"precision": "bfloat16"},
                                     {"teacher_sha256": "y"}, {"recipe": {"steps": 2}}])
 def test_rows_of_different_studies_are_not_mixed(change):

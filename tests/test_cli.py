@@ -28,7 +28,7 @@ COMMON = ["--methods", "ce", "--n", "50", "--seeds", "1", "--jobs", "1"]
     (["run", "--n", "2000"], "n = 2000 is more than the 1297"),
     (["run", "--n", "many"], "invalid int value: 'many'"),
     (["run", "--jobs", "0"], "--jobs 0"),
-    (["run", "--time-budget", "-3"], "--time-budget -3"),
+    (["run", "--time-budget", "-3"], "--time-budget -3"), (["run", "--time-budget", "nan"], "--time-budget nan"),
     (["run", "--image-size", "3"], "image size 3"),
     (["run", "--result", "x", "--bogus"], "--bogus"),
     (["batch", "--targets", "101"], "target 101"),
@@ -73,6 +73,15 @@ def test_a_misspelled_notebook_parameter(tmp_path, capsys):
     assert main(["notebook", "notebooks/03_table1_figure2.ipynb", str(out), "-p", "targts", "[50]"]) == 2
     assert "unknown parameter of 03_table1_figure2.ipynb 'targts': did you mean 'targets'" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_paths_of_a_notebooks_parameters_are_from_here(tmp_path, monkeypatch):
+    from ckdlib import notebooks
+    given = {}
+    monkeypatch.setattr(notebooks, "execute", lambda source, out, **parameters: given.update(parameters))
+    monkeypatch.chdir(tmp_path)
+    assert main(["notebook", "a.ipynb", "b.ipynb", "-p", "results", "runs/x", "-p", "folders", '["y"]', "-p", "n", "[5]", "-p", "profile", "quick"]) == 0
+    assert given == {"results": str(tmp_path / "runs/x"), "folders": [str(tmp_path / "y")], "n": [5], "profile": "quick"}
 
 
 def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capsys):

@@ -197,6 +197,9 @@ def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
     (cars / "cars_train/00003.jpg").unlink()
     with pytest.raises(InputError, match="1 images named in devkit/cars_train_annos.mat are not there, for instance .*00003.jpg"):
         data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    (cars / "devkit/cars_train_annos.mat").write_bytes(b"MATLAB 5.0 and no more")
+    with pytest.raises(InputError, match="cars_train_annos.mat cannot be read"):
+        data.load("stanford_cars", tmp_path, tmp_path / "cache")
     (cars / "devkit/cars_train_annos.mat").unlink()
     with pytest.raises(InputError, match="there is no devkit/cars_train_annos.mat .found: cars_test, cars_test_annos"):
         data.load("stanford_cars", tmp_path, tmp_path / "cache")

@@ -91,7 +91,7 @@ def measured():
 
 def test_curves_and_their_height(measured):
     found = representations.spectra(measured)
-    assert list(found) == ["raw", "class mean removed", "calibrated", "of one class"]
+    assert list(found) == ["raw", "column means removed", "calibrated", "of one class"]
     curves = found["raw"].set_index(["method", "rank"])["mean"]
     assert curves["ckd_pairs", 1] == 15 and curves["kd", 2] == 15
     scaled = representations.spectra(measured, divide=True)["raw"].set_index(["method", "rank"])["mean"]
@@ -106,6 +106,17 @@ def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divide
     assert flat.loc["raw / largest", "mean"] == pytest.approx(0) and flat.loc["raw / largest", "says"] == "undecided"
     counts = representations.count_says(flat.reset_index())
     assert counts.loc["raw"].to_dict() == {"lower": 1, "undecided": 0, "higher": 0}
+
+
+def test_rounding_below_the_rank_of_a_network_counts_for_nothing():
+    features = RANDOM.normal(size=(400, 3)).astype("float32")
+    logits = {method: torch.tensor(scale * features @ RANDOM.normal(size=(3, 8)).astype("float32") + 1) for method, scale in (
+        ("ckd_pairs", 1), ("kd", 10))}
+    table = frame([row(method, 50, seed, 50.0) for method in logits for seed in (1, 2)])
+    kept = {line.run: measures.measure(line.run, logits[line.method], torch.zeros(400)) for line in table.itertuples()}
+    table = representations.measured(table, kept)
+    assert len(table.raw[0]) == 8 and 0 < table.raw[0][4] < 1e-5 * table.raw[0][0]     # three features and an offset: rank 4
+    assert representations.heights(table)[0] == pytest.approx(np.log10(table.raw[0][:4]).mean())
 
 
 def test_correlations_over_draws_and_seeds(measured):
@@ -124,8 +135,12 @@ def test_students_that_asked_no_teacher(measured):
     alone = measured[measured.method == "ce"]
     with pytest.raises(InputError, match="0 teachers were asked"):
         representations.teacher_curves(alone, {})
+    with pytest.raises(InputError, match="the measures of teacher x are not in measures.jsonl"):
+        representations.teacher_curves(measured, {})
     with pytest.raises(InputError, match="no student of these rows asked a teacher"):
-        representations.correlations(alone.drop(columns="correlation_gaps"))
+        representations.correlations(alone)
+    with pytest.raises(InputError, match="no rows of ckd_pairs beside any of kd"):
+        representations.flatness(alone, "ckd_pairs", ["kd"])
     assert representations.teacher_curves(measured, {"teacher x": {"raw": [1], "by_class": [2]}}) == {"raw": [1], "of one class": [2]}
 
 

@@ -167,10 +167,13 @@ def runner_runs(experiments=("black_box",), **words):
                         words.get("calls", [50]), [1])
 
 
-def test_images_that_are_not_there_leave_the_other_experiments_a_way(here):
-    runs = [*runner_runs(method_names=["kd"]), *runner_runs(["cars"], method_names=["kd"], dataset="stanford_cars")]
-    with pytest.raises(InputError, match="or leave cars out: --experiment black_box$"):
-        runner.run(runs, here, report=quiet)
+def test_an_experiment_whose_images_are_not_there_is_left_out_and_said(here, brief):
+    cars = [replace(one, recipe=brief(["ce"])[0].recipe) for one in runner_runs(["cars"], method_names=["ce"], dataset="stanford_cars")]
+    said = []
+    rows = runner.run(brief(["ce"]) + cars, here, jobs=1, report=said.append)
+    assert [row["experiment"] for row in rows] == ["black_box"] and said[0].startswith("cars is left out: Stanford Cars cannot be")
+    with pytest.raises(InputError, match="Stanford Cars cannot be downloaded"):
+        runner.run(cars + brief(["ce"]), here, report=quiet)
 
 
 def test_experiments_on_two_sets_of_images_run_together(here, brief):
@@ -182,6 +185,8 @@ def test_experiments_on_two_sets_of_images_run_together(here, brief):
 def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     lines = runner.plan(study.select("paper", ["black_box"], dataset="digits"), here, {"digits": digits})
     assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 76800 teacher calls, about ")    # 3 teachers, 5 seeds
+    both = runner.plan(study.select("paper", ["black_box", "large_n"], dataset="digits"), here, {"digits": digits})
+    assert both[1].startswith("large_n: 600 runs, 115200 more teacher calls")                              # 12,800 - 5,120 each
     assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
     runs = brief(["ckd", "ckd_pairs"])
     one, two = (runner._flops(run, digits) for run in runs)
