@@ -1,4 +1,4 @@
-"""The command line: `python -m ckdlib run | batch | status | teacher | notebook`, each with --help."""
+"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | bench`, each with --help."""
 import argparse
 import json
 import sys
@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from . import methods, study
-from .errors import InputError, OutOfTime
+from .errors import InputError, OutOfTime, choose
 
 
 FOLDERS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint"}  # parameters that are paths
@@ -62,6 +62,14 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("output", type=Path)
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                           help="VALUE as JSON, else text; paths from the current folder")
+    timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
+    timed.add_argument("--pair", nargs="+", default=["resnet20-resnet8", "wrn_40_2-wrn_16_2"])
+    timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
+    timed.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    timed.add_argument("--turns", type=int, default=5, help="of which the median is told")
+    timed.add_argument("--steps", type=int, help="a turn (default: a second's worth or so)")
+    timed.add_argument("--jobs", type=int, help="students at once here (default: one a core; on CUDA one)")
+    timed.add_argument("--json", type=Path, metavar="FILE")
     return top
 
 
@@ -174,7 +182,22 @@ def batch(args: argparse.Namespace) -> None:
     print(f"tables and figures: {figures}, notebooks to read: {executed}/*.html")
 
 
-COMMANDS = {"run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}
+def bench(args: argparse.Namespace) -> None:
+    from . import bench as benchmark
+    from .files import write_json
+    from .place import choose_device
+    for name in ("turns", "steps", "jobs"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise InputError(f"--{name} {getattr(args, name)}: give at least 1")
+    for method in args.methods:
+        choose("method of the benchmark", method, benchmark.METHODS)
+    lines = benchmark.bench([study.parse_pair(pair) for pair in args.pair], args.methods, choose_device(args.device),
+                            args.turns, args.steps, args.jobs)
+    if args.json:
+        write_json(args.json, lines)
+
+
+COMMANDS = {"bench": bench, "run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -214,6 +214,9 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
         files[part] = {name: [] for name in names}
         for entry in table(annotations, "annotations"):
             files[part][names[int(entry["class"]) - 1]].append(folder / f"cars_{part}" / str(entry["fname"]))
+        if bare := [name for name, paths in files[part].items() if not paths]:
+            raise InputError(f"{annotations} names no image of {len(bare)} classes, for instance {bare[0]!r}; unpack the "
+                             f"archive again")
         if lost := [path for paths in files[part].values() for path in paths if not path.exists()]:
             raise InputError(f"{len(lost)} images named in {annotations} are not there, for instance {lost[0]}; unpack "
                              f"the archive again")

@@ -248,9 +248,11 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
             ledger, view = place.ledger(dataset, card["weights_sha256"], seed), teacher_view(dataset, seed, device)
             before, most = ledger.calls, max(one.n for one in part)
             needed = max((one.n for one in part if methods.get(one.method).white_box), default=0)
-            if wanted := min(most, max(needed, *map(_later_white_box, part))):
-                ledger.ask(data.split(len(dataset.train), wanted, seed)[0], view, inside, inner_shapes(model, dataset),
-                           blind="leave" if not needed else "again" if add_features else "refuse")
+            later = min(most, max(map(_later_white_box, part)))
+            for n, blind in ((needed, "again" if add_features else "refuse"), (later, "leave")):
+                if n:
+                    ledger.ask(data.split(len(dataset.train), n, seed)[0], view, inside, inner_shapes(model, dataset),
+                               blind)
             ledger.ask(data.split(len(dataset.train), most, seed)[0], view, net)
             report(f"teacher {model}, seed {seed}: {ledger.calls - before} calls made, {ledger.calls} kept")
 
@@ -268,8 +270,8 @@ def _measure_teacher(net: torch.nn.Module, digest: str, place: Place, dataset: D
     if not (path := place.teacher_logits(digest)).exists():
         test = Views(dataset.test, dataset.transform, place.device)
         logits = train.predict(net, test)
-        write_tensors(path, {"test": logits})
         Store(place.results).note(measure(f"teacher {digest}", logits, test.labels))
+        write_tensors(path, {"test": logits})            # last: its presence says that both are there
 
 
 def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:

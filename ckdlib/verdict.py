@@ -86,7 +86,7 @@ def _judge(claim: Claim, tables: Evidence, profile: str) -> dict:
     if (table := tables.get(claim.experiment)) is None:
         return outcome(NOT_RUN, NOT_RUN)
     table = table[table.pair.isin(pairs) & table.method.isin(names) & table.n.isin(wanted)]
-    told["coverage"] = round(len(table) / (len(pairs) * len(names) * len(wanted) * len(grid.seeds)), 3)
+    told["coverage"] = round(table.seed.isin(grid.seeds).sum() / (len(pairs) * len(names) * len(wanted) * len(grid.seeds)), 3)
     done = table[table.status == "done"].pivot(index="seed", columns=["pair", "method", "n"],
                                                values=COLUMN[claim.quantity])
     sizes = [n for n in sorted(wanted) if all((pair, name, n) in done and done[pair, name, n].count() >= FEWEST_SEEDS

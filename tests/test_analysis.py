@@ -68,6 +68,27 @@ def test_means_over_n_use_the_seeds_that_have_every_n():
     assert (analysis.baseline(table, "crd", "kd"), analysis.baseline(table, "crd")) == ("kd", "ckd")
 
 
+def test_diverged_runs_and_an_n_of_one_method_enter_no_mean():
+    rows = [row("kd", n, seed, 50.0) for n in (100, 200) for seed in (1, 2)] + [row("ckd", 100, seed, 53.0) for seed in (1, 2)] + [
+        row("kd", n, 3, 1.0, status="diverged") for n in (100, 200)]
+    mean = analysis.mean_accuracies(frame(rows), ["kd"]).iloc[0]
+    gap = analysis.mean_differences(frame(rows), "ckd", "kd").iloc[0]
+    assert (mean["mean"], mean.seeds, gap["mean"], gap.seeds) == (50, 2, 3, 2)
+
+
+def test_a_seed_that_lacks_an_n_counts_in_the_mean_curve_but_in_no_resample():
+    point, spread = analysis.crossing(50, pd.DataFrame([[40, 60], [40, 60], [nan, 90]], columns=[100, 200]))
+    assert point == pytest.approx(100 + 1000 / 30) and spread.tolist() == [150] * 4
+
+
+def test_a_printed_table_beside_ours():
+    rows = [row("vid", 3200, seed, 40.0 + seed, teacher="vgg13", student="vgg8") for seed in (1, 2, 3)]
+    beside = analysis.accuracies_beside(analysis.summary(frame(rows)), paper.TABLE2, paper.TABLE2_CALLS)
+    beside = beside.set_index(["pair", "method", "n"])
+    assert beside.loc[(paper.VGG, "vid", 3200)].tolist() == ["40.87 ± 1.09", "42.00 ± 1.00", 3]
+    assert beside.loc[(paper.WRN, "vid", 3200)].tolist() == ["42.70 ± 0.97", "not run", 0]
+
+
 CURVES = {"kd": [[70, 80], [60, 90], [50, 70]], "ckd": [[81, 95], [85, 95], [90, 97]], "crd": [[10, 20], [10, 20], [10, 20]]}
 
 

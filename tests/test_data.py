@@ -181,6 +181,7 @@ def test_cars_in_torchvisions_layout(cars, tmp_path):
 def test_cars_are_cropped_to_56(cars, tmp_path):
     made = data.load("stanford_cars", tmp_path, tmp_path / "cache")
     views = Views(made.train, made.transform)
+    assert made.transform.flip and (made.transform.mean[0], made.transform.std[0]) == (0.485, 0.229)
     assert views.plain(slice(0, 2)).shape == (2, 3, 56, 56) and views.span == 9 and (made.transform.padding, views.centre) == (0, 4)
 
 

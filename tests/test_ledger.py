@@ -150,3 +150,17 @@ def test_features_that_are_not_as_promised_are_not_kept(ledger):
     with pytest.raises(InputError, match="float16 cannot hold"):
         ledger.ask(torch.tensor([70000]), view, seeing, SHAPES)
     assert ledger.calls == 0
+
+
+def test_calls_that_are_made_again_count_in_the_budget(tmp_path):
+    ledger = Ledger(tmp_path, "t", "d", "v", budget=5)
+    ledger.ask(torch.arange(4), view, Counting())
+    with pytest.raises(InputError, match="4 of the budget of 5"):
+        ledger.ask(torch.arange(2), view, seeing, SHAPES, blind="again")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_features_move_to_the_device(ledger):
+    ledger.ask(torch.arange(10), view, seeing, SHAPES)
+    kept = ledger.kept_features(torch.tensor([7, 3, 9]), "cuda")
+    assert kept[torch.tensor([2, 0], device="cuda")][1][:, 0].tolist() == [9, 7]

@@ -114,3 +114,9 @@ def test_unknown_methods_are_refused(name):
         methods.get(name)
     with pytest.raises(InputError, match="did you mean 'kd'"):
         methods.get("kdd")
+
+
+def test_the_inner_losses_reach_the_student():
+    _, maps = methods.inside(teacher.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
+    assert len(maps) == 3 and all(level.requires_grad for level in maps)
+    assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.passes

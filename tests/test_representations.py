@@ -2,6 +2,7 @@
 from math import exp, log, sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -24,6 +25,7 @@ def test_singular_values_class_by_class():
     assert measures.class_singular_values(LOGITS, LABELS) == pytest.approx(np.mean(curves, axis=0))
     few = measures.class_singular_values(np.array([[3.0, 4.0], [0.0, 2.0]]), [0, 1])
     assert few == pytest.approx([3.5, 0])    # one image a class: one value, and zero for the rest
+    assert measures.class_singular_values([[3.0, 4.0, 0.0]], [0]) == pytest.approx([5, 0, 0])
 
 
 def test_effective_rank():
@@ -122,6 +124,7 @@ def test_rounding_below_the_rank_of_a_network_counts_for_nothing():
 def test_correlations_over_draws_and_seeds(measured):
     cells = representations.correlations(measured).set_index("method")
     assert cells.loc["ckd_pairs", "mean"] == pytest.approx((0.2 + 0.3) / 2) and cells.loc["ckd_pairs", "undefined"] == 1
+    assert cells.loc["ckd_pairs", "draws"] == pytest.approx((0.1 + 0.02**0.5) / 2)
     assert cells.loc["kd", ["mean", "draws", "undefined"]].tolist() == pytest.approx([0.6, 0, 0]) and "ce" not in cells.index
 
 
@@ -135,6 +138,8 @@ def test_students_that_asked_no_teacher(measured):
     alone = measured[measured.method == "ce"]
     with pytest.raises(InputError, match="0 teachers were asked"):
         representations.teacher_curves(alone, {})
+    with pytest.raises(InputError, match="2 teachers were asked"):
+        representations.teacher_curves(measured.assign(teacher_sha256=["x", "y"] * 3), {"teacher x": {"raw": [1]}})
     with pytest.raises(InputError, match="the measures of teacher x are not in measures.jsonl"):
         representations.teacher_curves(measured, {})
     with pytest.raises(InputError, match="no student of these rows asked a teacher"):
@@ -145,4 +150,16 @@ def test_students_that_asked_no_teacher(measured):
 
 
 def test_sizes_that_were_run(measured):
-    assert representations.sizes(measured, (50, 200)) == [50] and representations.sizes(measured, (7, 8)) == [50]
+    assert representations.sizes(measured, (50, 200)) == [50]
+    assert representations.sizes(pd.DataFrame({"n": [400, 50, 200, 50]}), (7, 8)) == [50, 200]
+
+
+def test_ranks_are_those_of_the_centred_logits(measured):
+    table = measured.assign(raw=[[7, 0]] * 6, centred=[[2, 2]] * 6)
+    assert representations.ranks(table)["mean"].tolist() == pytest.approx([2, 2, 2])
+
+
+def test_a_difference_with_a_wide_interval_is_undecided(measured):
+    table = measured.assign(raw=[[100, 100] if key == ("kd", 1) else [10, 10] for key in zip(measured.method, measured.seed)])
+    flat = representations.flatness(table, "kd", ["ckd_pairs"]).set_index("curve")
+    assert flat.loc["raw", "mean"] == 0.5 and flat.loc["raw", "says"] == "undecided"

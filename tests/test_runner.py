@@ -152,6 +152,38 @@ def test_features_that_were_not_kept_are_refused_until_asked_for(here, brief, mo
     assert any("40 calls made, 80 kept" in line for line in said)
 
 
+def test_calls_that_were_kept_without_features_are_made_again_for_nobody_else(here, brief, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "_later_white_box", lambda one: 0)
+        runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
+    said = []
+    runner.run(brief(["kd"], n=[100]), here, jobs=1, report=said.append)
+    assert any("40 calls made, 80 kept" in line for line in said)
+    runner.run(brief(["vid"], n=[50]) + brief(["kd"], n=[100]), here, jobs=1, add_features=True, report=said.append)
+    assert any("40 calls made, 120 kept" in line for line in said)          # those of n = 50 alone, not of 100
+
+
+def test_features_are_kept_up_to_the_largest_n_of_white_box_students(here, brief, digits):
+    black, cars = runner_runs(method_names=["kd"]) + runner_runs(["cars"], method_names=["kd"])
+    assert (runner._later_white_box(black), runner._later_white_box(cars)) == (200, 0)
+    row, = runner.run(brief(["kd"], n=[400]), here, jobs=1, report=quiet)
+    ledger = here.ledger(digits, row["teacher_sha256"], 1)
+    assert len(ledger.kept_features(data.split(1297, 200, 1)[0]).row) == 160
+    with pytest.raises(InputError, match="160 of 320 images were never shown"):
+        ledger.kept_features(data.split(1297, 400, 1)[0])
+
+
+def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(here, brief, digits, monkeypatch):
+    real, given, cpu = runner.train.fit, {}, torch.device("cpu")
+    monkeypatch.setattr(runner.train, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
+    row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
+    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    maps, _ = net.forward_features(place.teacher_view(digits, 1, cpu)(data.split(1297, 50, 1)[0]))
+    torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
+                               runner.train.predict(net, data.Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("words, says", [
     ({"method_names": ["rkd_3"]}, "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
     ({"method_names": ["vid"], "pairs": ["vgg13-resnet8"]}, "3 inner feature maps and the teacher 4"),
@@ -188,6 +220,8 @@ def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     both = runner.plan(study.select("paper", ["black_box", "large_n"], dataset="digits"), here, {"digits": digits})
     assert both[1].startswith("large_n: 600 runs, 115200 more teacher calls")                              # 12,800 - 5,120 each
     assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
+    alone = runner_runs(method_names=["ce"], calls=[400]) + runner_runs(method_names=["kd"], calls=[50])
+    assert runner.plan(alone, here, {"digits": digits})[0].startswith("black_box: 2 runs, 40 teacher calls")
     runs = brief(["ckd", "ckd_pairs"])
     one, two = (runner._flops(run, digits) for run in runs)
     assert two == 2 * one == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)

@@ -75,6 +75,26 @@ def test_missing_runs_are_named_with_the_command_that_makes_them():
     assert study.missing([row_of(run) for run in runs], "cars") == []
 
 
+def test_seeds_vary_slowest_and_large_n_come_first():
+    runs = study.select("quick", ["black_box"], method_names=["kd"], seeds=[1, 2])
+    assert [(run.seed, run.n) for run in runs] == [(seed, n) for seed in (1, 2) for n in (400, 200, 100, 50)]
+
+
+def test_images_of_ones_own_leave_out_experiments_on_other_images():
+    assert study.select("paper", dataset="mine", calls=[1400]) == []
+
+
+def test_members_are_found_in_every_profile():
+    rows = [row_of(run) for profile, n in (("pilot", 1600), ("quick", 50))
+            for run in study.select(profile, ["black_box"], method_names=["mse"], calls=[n], seeds=[1])]
+    assert study.members(rows, "white_box") == rows
+
+
+def test_every_missing_seed_counts():
+    rows = [row_of(run) for run in study.select("quick", ["cars"]) if (run.method, run.n) != ("kd", 100)]
+    assert study.missing(rows, "cars")[:2] == ["3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 100, seeds 1 2 3"]
+
+
 @pytest.mark.parametrize("options, says", [
     ({"name": "quik"}, "unknown profile 'quik': did you mean 'quick'"),
     ({"experiments": ["blackbox"]}, "unknown experiment of profile quick 'blackbox': did you mean 'black_box'"),

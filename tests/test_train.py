@@ -139,3 +139,24 @@ def test_monitoring_the_loss(parts):
     logits = train.predict(net, parts[2])
     expected = torch.nn.functional.cross_entropy(logits, parts[2].labels).item()
     assert train.validate(net, parts[2], "loss") == pytest.approx(-expected)
+
+
+def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
+    class Echo:                              # the features of an image are its position
+        shapes = [(1,)] * 3
+
+        def __getitem__(self, index):
+            return [index[..., None].float()] * 3
+
+    def same(batch):
+        assert torch.equal(batch.teacher_features[0][..., 0], batch.teacher[..., 0])
+        return batch.logits.square().mean()
+    positions = torch.arange(80.0)[:, None].expand(80, 10)
+    method = methods.Method({"same": (1.0, same)}, forward=methods.inside)
+    train.fit(teacher.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
+
+
+def test_what_is_trained_beside_the_student_has_a_seed_of_its_own(parts):
+    banks = [train._helpers(methods.get("crd"), teacher.new("resnet8", 10), parts[0], None, seed)["crd"].bank_teacher
+             for seed in (1, 1, 2)]
+    assert torch.equal(banks[0], banks[1]) and not torch.equal(banks[0], banks[2])

@@ -202,6 +202,48 @@ def test_evidence_of_rows(tmp_path):
     assert verdict.evidence(rows, {}, "pilot")["black_box"].height.isna().all() and verdict.evidence(rows, {}, "paper") == {}
 
 
+def test_evidence_is_of_one_profile_and_of_raw_curves():
+    rows = [row("kd", 50, 1, 50.0), row("kd", 50, 1, 90.0, profile="pilot", dataset="cifar100"), row("crd", 50, 1, 1.0, status="diverged")]
+    kept = {r["run"]: {"run": r["run"], "raw": [10, 10], "centred": [1, 1], "correlation_gaps": [0.1, None, 0.3]} for r in rows[:2]}
+    table = verdict.evidence(rows, kept, "quick")["black_box"].set_index("method")
+    assert table.loc["kd", ["test_accuracy", "height", "correlation"]].tolist() == [50, 1, pytest.approx(0.2)]
+    assert verdict.evidence(rows[2:], {}, "quick")["black_box"].height.isna().all()
+
+
+def test_figure5_is_judged_at_its_two_n():
+    table = evidence({CKD: CURVE, "kd": CURVE}, height={CKD: 1, "kd": 2})["black_box"]
+    table.loc[~table.n.isin([1600, 3200]) & (table.method == CKD), "height"] = 99
+    assert judge(Claim("F5", "black_box", "height", WRN, CKD, "kd"), {"black_box": table})["ours"] == pytest.approx(-1)
+
+
+def test_the_best_of_several_rivals_is_the_lowest_where_less_is_better():
+    gaps = {CKD: 0.1} | {name: 0.2 + i / 10 for i, name in enumerate(paper.BASELINES)}
+    line = judge(Claim("T3", "black_box", "correlation", WRN, CKD, "baselines"), evidence(dict.fromkeys(gaps, CURVE), correlation=gaps))
+    assert line["ours"] == pytest.approx(-0.1)
+
+
+def test_a_claim_of_all_pairs_is_judged_on_their_mean():
+    tables = [evidence({CKD: [50] * 3 + [end], "kd": [40] * 4}, experiment="large_n", pair=pair)["large_n"]
+              for pair, end in ((WRN, 48), (VGG, 46), (RESNET, 44))]
+    line = judge(Claim("B", "large_n", "narrowing", "", CKD, "kd"), {"large_n": analysis.pd.concat(tables)})
+    assert line["ours"] == pytest.approx(4) and line["coverage"] == pytest.approx(3 / 5)
+
+
+def test_calls_are_compared_with_those_of_the_best_baseline():
+    curves = {CKD: CALLS / 100} | {name: CALLS / (125 + 5 * i) for i, name in enumerate(paper.BASELINES)}
+    line = judge(Claim("Δ", "black_box", "calls", WRN, CKD, "baselines", 40), evidence(curves, apart=dict.fromkeys(curves, 0)))
+    assert [line[name] for name in ("ours", "low", "high")] == pytest.approx([20] * 3)
+
+
+def test_resamples_that_do_not_cross_count_as_the_ends():
+    line = judge(Claim("T1", "black_box", "calls", WRN, CKD, at=31), evidence({CKD: CURVE}, apart={CKD: 5}))
+    assert np.isfinite([line["low"], line["high"]]).all()
+
+
+def test_more_seeds_than_the_grid_has_cover_no_more_of_it():
+    assert judge(ACCURACY, evidence({CKD: CURVE, "kd": CURVE}, seeds=10))["coverage"] == 1
+
+
 def test_directions_at_another_size_carry_no_number():
     grid = study.profile("pilot").experiments["black_box"]
     table = evidence({CKD: CURVE + 50, "kd": CURVE, "crd": CURVE}, pair="resnet20-resnet8")["black_box"]

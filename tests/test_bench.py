@@ -1,0 +1,72 @@
+"""The benchmark: its straightforward implementation computes the library's losses; its lines hold what they must."""
+import json
+
+import pytest
+import torch
+
+from ckdlib import bench, methods
+from ckdlib.__main__ import main
+from ckdlib.methods import Batch, Problem
+
+
+@pytest.fixture
+def batch():
+    """A pair of images an item: labels, answers, logits and positions, [2, 64, ...]."""
+    images, answers = bench.made_up()
+    random = torch.Generator().manual_seed(3)
+    index = torch.stack([torch.randperm(bench.IMAGES, generator=random)[:64] for _ in range(2)])
+    return images.labels, index, answers[index], 2 * torch.randn(2, 64, bench.CLASSES, generator=random)
+
+
+def plain(method):
+    return bench.Plain("resnet8", method, "cpu", workers=0)
+
+
+@pytest.mark.parametrize("method, ours", [("kd", "kd"), ("rkd", "rkd"), ("ckd", "ckd_pairs")])
+def test_both_compute_the_same_loss(batch, method, ours):
+    labels, index, answers, logits = batch
+    theirs = plain(method).loss(logits, labels[index], answers, index[0])
+    terms = methods.get(ours).loss(Batch(index, labels[index], answers, logits, torch.tensor(0.0), labels, {}, torch.Generator()))
+    torch.testing.assert_close(theirs, sum(terms.values()), rtol=1e-5, atol=1e-6)
+
+
+def test_both_compute_the_same_contrast(batch):
+    labels, index, answers, logits = batch
+    torch.manual_seed(0)
+    helper = methods.get("crd").helpers(Problem(bench.CLASSES, bench.IMAGES))["crd"]
+    negatives = bench.draw_negatives(labels, index[0], 50)
+    assert (labels[negatives] != labels[index[0]][:, None]).all()
+    counts = torch.zeros(64, bench.IMAGES).scatter_add_(1, negatives, torch.ones(64, 50))
+    states = [{name: value.clone() for name, value in helper.state_dict().items()}]
+    found = []
+    for compute in (lambda: helper(logits[0], answers[0], index[0], counts),
+                    lambda: bench.plain_crd(helper, logits[0], answers[0], index[0], negatives)):
+        helper.load_state_dict(states[0])
+        found.append([compute().detach(), helper.bank_student.clone(), helper.bank_teacher.clone()])
+    for ours, theirs in zip(*found):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_straightforward_one_learns():
+    torch.manual_seed(0)
+    steps = plain("kd").steps()
+    losses = [next(steps) for _ in range(25)]
+    assert sum(losses[-5:]) < sum(losses[:5])
+
+
+def test_the_command_writes_what_it_prints(tmp_path, capsys):
+    assert main(["bench", "--pair", "resnet20-resnet8", "--methods", "ckd", "--device", "cpu", "--turns", "2", "--steps", "2",
+                 "--jobs", "1", "--json", str(tmp_path / "bench.json")]) == 0
+    line, = json.loads((tmp_path / "bench.json").read_text())
+    assert {"teacher": "resnet20", "student": "resnet8", "method": "ckd", "device": "cpu"}.items() <= line.items()
+    assert line["seconds_per_step"] > 0 and len(line["ratios"]) == 2 and line["peak_memory_mb"] > 100
+    assert line["students_per_hour"] == pytest.approx(3600 / 2400 / line["seconds_per_step"])
+    assert f"{line['ratio']:.2f}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--methods", "vid"], "unknown method of the benchmark 'vid'"), (["--turns", "0"], "--turns 0"), (["--pair", "resnet8"], "is not a pair"),
+    (["--device", "tpu"], "unknown device 'tpu'")])
+def test_mistakes(words, says, capsys):
+    assert main(["bench", *words]) == 2
+    assert says in capsys.readouterr().err
