@@ -10,6 +10,7 @@ ANALYSES = {                             # notebook -> the experiment whose rows
     "03_table1_figure2": "black_box", "04_table2_white_box": "white_box", "05_figure4_dimensionality": "dimensionality",
     "06_figure5_flatness": "black_box", "07_table3_correlations": "black_box", "08_figure3_cars": "cars",
     "09_large_n": "large_n"}
+OF_TEACHERS = {"06_figure5_flatness", "07_table3_correlations"}  # those that need students who asked a teacher
 
 
 def execute(notebook: Path, output: Path, **parameters) -> None:

@@ -101,9 +101,16 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
                     gap = interval((wide[n, method] - wide[n, rival]).dropna())
                     says = "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
                     lines.append({"curve": kind, "n": n, "rival": rival} | gap | {"says": says})
-    if not lines:
-        raise InputError(f"no rows of {method} beside any of {', '.join(rivals)}, so no curves to compare")
-    return pd.DataFrame(lines).dropna(subset="mean", ignore_index=True)
+    columns = ["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "says"]
+    return pd.DataFrame(lines, columns=columns).dropna(subset="mean", ignore_index=True)
+
+
+def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
+    """`flatness` as text, mean [low, high]: a line for each kind of curve and n, a column for each rival."""
+    order = dict.fromkeys(zip(flat.curve, flat.n))
+    texts = [f"{c.mean:+.2f} [{c.low:+.2f}, {c.high:+.2f}]" for c in flat.itertuples()]
+    wide = flat.assign(cell=texts).set_index(["curve", "n", "rival"]).cell.unstack()
+    return wide.reindex(index=list(order), columns=list(dict.fromkeys(flat.rival))).fillna("") if len(flat) else wide
 
 
 def count_says(flat: pd.DataFrame) -> pd.DataFrame:

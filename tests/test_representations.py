@@ -106,6 +106,8 @@ def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divide
     flat = representations.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
     assert set(flat.rival) == {"kd"} and flat.loc["raw", "mean"] == pytest.approx(-1) and flat.loc["raw", "says"] == "lower"
     assert flat.loc["raw / largest", "mean"] == pytest.approx(0) and flat.loc["raw / largest", "says"] == "undecided"
+    text = representations.flatness_table(flat.reset_index())
+    assert text.loc[("raw", 50), "kd"].startswith("-1.00 [-1.00") and list(text.columns) == ["kd"]
     counts = representations.count_says(flat.reset_index())
     assert counts.loc["raw"].to_dict() == {"lower": 1, "undecided": 0, "higher": 0}
 
@@ -144,8 +146,8 @@ def test_students_that_asked_no_teacher(measured):
         representations.teacher_curves(measured, {})
     with pytest.raises(InputError, match="no student of these rows asked a teacher"):
         representations.correlations(alone)
-    with pytest.raises(InputError, match="no rows of ckd_pairs beside any of kd"):
-        representations.flatness(alone, "ckd_pairs", ["kd"])
+    nothing = representations.flatness(alone, "ckd_pairs", ["kd"])
+    assert nothing.empty and representations.flatness_table(nothing).empty and representations.count_says(nothing).empty
     assert representations.teacher_curves(measured, {"teacher x": {"raw": [1], "by_class": [2]}}) == {"raw": [1], "of one class": [2]}
 
 
