@@ -111,14 +111,16 @@ def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> lis
 
 
 def _hours(seconds: float) -> str:
-    return f"about {seconds / 3600:.2g}" if seconds > 360 else "under 0.1"
+    hours = seconds / 3600
+    return "under 0.1" if hours < 0.1 else f"about {hours:.1f}" if hours < 10 else f"about {hours:,.0f}"
 
 
 def _flops(one: Run, dataset: Dataset) -> float:
     """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
     epoch = methods.steps_per_epoch(one.n - one.n // 5, one.recipe.batch)
     steps = one.recipe.steps or min(EPOCHS, one.recipe.max_epochs) * epoch
-    passes = 2 if methods.get(one.method).sampler is methods.pairs else 1
+    method = methods.get(one.method)
+    passes = 2 if method.sampler is methods.pairs and method.forward is not methods.mixed else 1
     return 3 * passes * steps * one.recipe.batch * models.flops(one.student, len(dataset.classes),
                                                                 dataset.transform.crop)
 

@@ -222,11 +222,11 @@ def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
     alone = runner_runs(method_names=["ce"], calls=[400]) + runner_runs(method_names=["kd"], calls=[50])
     assert runner.plan(alone, here, {"digits": digits})[0].startswith("black_box: 2 runs, 40 teacher calls")
-    runs = brief(["ckd", "ckd_pairs"])
-    one, two = (runner._flops(run, digits) for run in runs)
-    assert two == 2 * one == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
+    runs = brief(["ckd", "mixup", "ckd_pairs"])
+    one, mixed, two = (runner._flops(run, digits) for run in runs)
+    assert two == 2 * one == 2 * mixed == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
     runner.run(runs, here, jobs=1, report=quiet)
-    assert runner.plan(runs, here, {"digits": digits}) == ["black_box: 2 runs, 40 teacher calls, under 0.1 hours, one at a time "
+    assert runner.plan(runs, here, {"digits": digits}) == ["black_box: 3 runs, 40 teacher calls, under 0.1 hours, one at a time "
                                                            "(from like rows)"]
 
 
