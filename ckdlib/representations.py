@@ -14,8 +14,6 @@ from .errors import InputError
 from .measures import effective_rank
 
 CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
-
-
 NOISE = 1e-6                             # of the largest singular value: below it lies float32 rounding, not a value
 
 
