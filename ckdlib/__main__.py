@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     where.add_argument("--image-size", type=int, help="pixels to resize such a folder's images to")
     where.add_argument("--no-flip", action="store_true", help="never mirror such a folder's images")
     where.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    where.add_argument("--precision", help="float32 or bfloat16 (default: that of the rows in --results, else bfloat16 "
+                                           "on cuda, float32 on cpu)")
 
     grid = argparse.ArgumentParser(add_help=False)
     grid.add_argument("--experiment", nargs="+", default=[], help="default: every experiment of the profile")
@@ -40,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("--learning-rates", nargs="+", type=float, default=[], help="the best on validation is reported")
 
     pace = argparse.ArgumentParser(add_help=False)
-    pace.add_argument("--jobs", type=int, help="students at once (default: one a core)")
+    pace.add_argument("--jobs", type=int, help="students at once (default: one a core, on cuda 8)")
     pace.add_argument("--time-budget", type=float, metavar="MIN", help="stop in time, everything kept")
 
     pace.add_argument("--add-features", action="store_true",
@@ -63,12 +65,13 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                           help="VALUE as JSON, else text; paths from the current folder")
     timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
-    timed.add_argument("--pair", nargs="+", default=["resnet20-resnet8", "wrn_40_2-wrn_16_2"])
+    timed.add_argument("--pair", nargs="+", default=[], help="default: the pairs of pilot and paper; on a CPU the first of each")
     timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
     timed.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
+    timed.add_argument("--precision", help="float32 or bfloat16, here only (default: bfloat16 on cuda, float32 on cpu)")
     timed.add_argument("--turns", type=int, default=5, help="of which the median is told")
     timed.add_argument("--steps", type=int, help="a turn (default: a second's worth or so)")
-    timed.add_argument("--jobs", type=int, help="students at once here (default: one a core; on CUDA one)")
+    timed.add_argument("--jobs", type=int, help="students at once here (default: one a core, on cuda 8)")
     timed.add_argument("--json", type=Path, metavar="FILE")
     return top
 
@@ -96,7 +99,7 @@ def place_of(args: argparse.Namespace):
     if getattr(args, "time_budget", None) is not None and not args.time_budget > 0:
         raise InputError(f"--time-budget {args.time_budget:g}: give a positive number of minutes")
     return at(args.results or PROJECT / "runs" / args.profile, args.data, args.cache, args.device, args.image_size,
-              not args.no_flip)
+              not args.no_flip, precision=args.precision)
 
 
 def runs_of(args: argparse.Namespace) -> list[study.Run]:
@@ -152,7 +155,8 @@ def batch(args: argparse.Namespace) -> None:
     for target in args.targets:
         check_target(target)
     shared = {"profile": args.profile, "results": str(place.results), "data": str(place.data),
-              "cache": str(place.cache), "image_size": args.image_size, "flip": place.flip, "device": place.device}
+              "cache": str(place.cache), "image_size": args.image_size, "flip": place.flip, "device": place.device,
+              "precision": place.precision}
     executed, started = place.results / "notebooks", time.monotonic()
 
     def minutes_left() -> float | None:
@@ -186,14 +190,17 @@ def batch(args: argparse.Namespace) -> None:
 def bench(args: argparse.Namespace) -> None:
     from . import bench as benchmark
     from .files import write_json
-    from .place import choose_device
+    from .place import PRECISIONS, choose_device, own_precision
     for name in ("turns", "steps", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise InputError(f"--{name} {getattr(args, name)}: give at least 1")
     for method in args.methods:
         choose("method of the benchmark", method, benchmark.METHODS)
-    lines = benchmark.bench([study.parse_pair(pair) for pair in args.pair], args.methods, choose_device(args.device),
-                            args.turns, args.steps, args.jobs)
+    device = choose_device(args.device)
+    precision = args.precision or own_precision(device)
+    choose("precision", precision, PRECISIONS)
+    lines = benchmark.bench([study.parse_pair(pair) for pair in args.pair], args.methods, device, precision, args.turns,
+                            args.steps, args.jobs)
     if args.json:
         write_json(args.json, lines)
 

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -70,3 +71,14 @@ def tensor_bytes(tensor: torch.Tensor) -> memoryview:
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
     """Random numbers for one purpose ('subset', 'order', 'view', ...), independent of those for any other."""
     return torch.Generator(device).manual_seed(int(sha256(f"{purpose}/{seed}")[:15], 16))
+
+
+_GLOBAL_RANDOM = threading.Lock()
+
+
+@contextmanager
+def seeded(seed: int, purpose: str) -> Iterator[None]:
+    """Torch's global generator on the CPU (module initialisers draw from it), seeded, for one thread alone, then put back."""
+    with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(generator(seed, purpose).initial_seed())
+        yield

@@ -115,23 +115,19 @@ def calibration_offset(student: Tensor, target: Tensor) -> Tensor:
 def draw_negatives(labels: Tensor, index: Tensor, negatives: int, random: torch.Generator | None = None) -> Tensor:
     """[B, N]: how often each of the N items is drawn as a negative of items `index` [B].
 
-    `negatives` draws with replacement, uniform over the items of other classes. labels: [N].
-    ValueError if all items are of one class.
+    `negatives` draws with replacement, uniform over the items of other classes. labels: [N], of two classes at least.
     """
     order, batch, items = labels.argsort(stable=True), len(index), len(labels)
     own, place = labels[index], torch.arange(items, device=labels.device)     # place: in the order of classes
     first = torch.searchsorted(labels[order], own)[:, None]
     after = torch.searchsorted(labels[order], own, right=True)[:, None]       # own class: first <= place < after
     others = items - (after - first)
-    if not bool((others > 0).all()):
-        raise ValueError("all items are of one class: there is no negative to draw")
     share = torch.rand(batch, negatives, generator=random, device=labels.device)
     rank = torch.minimum((share * others).long(), others - 1)                 # among the other classes' places
-    rank += items * torch.arange(batch, device=labels.device)[:, None]
-    counts = rank.flatten().bincount(minlength=batch * items).view(batch, items)
+    counts = torch.zeros(batch, items, device=labels.device).scatter_add_(1, rank, torch.ones_like(share))
     counts = counts.gather(1, torch.where(place < first, place, place - (after - first)).clamp(min=0))
     counts = counts.masked_fill((first <= place) & (place < after), 0)
-    return torch.zeros(batch, items, device=labels.device).index_copy_(1, order, counts.float())
+    return torch.zeros_like(counts).index_copy_(1, order, counts)
 
 
 class CRD(nn.Module):

@@ -40,6 +40,7 @@ class Problem(NamedTuple):
     """What sizes the modules that are trained beside a student."""
     classes: int
     images: int                          # in the training split
+    present: int = 2                     # classes that these images are of
     student: Sequence[tuple[int, ...]] = ()  # shapes of the inner maps, a level [C, H, W]; white-box methods only
     teacher: Sequence[tuple[int, ...]] = ()
 
@@ -154,8 +155,14 @@ def _twice(loss: Callable[..., Tensor]) -> dict[str, tuple[float, Term]]:
 
 # Modules trained beside the student, by the name of their term.
 
+def _contrast(problem: Problem) -> losses.CRD:
+    if problem.present < 2:
+        raise InputError("all training images are of one class, and CRD contrasts classes; choose a larger n")
+    return losses.CRD(problem.classes, problem.images)
+
+
 HELPERS: dict[str, Callable[[Problem], nn.Module]] = {
-    "crd": lambda p: losses.CRD(p.classes, p.images),
+    "crd": _contrast,
     "fitnets": lambda p: losses.FitNets(p.student[HINT], p.teacher[HINT]),
     "vid": lambda p: nn.ModuleList(losses.VID(s[0], t[0]) for s, t in zip(p.student, p.teacher, strict=True)),
 }

@@ -7,12 +7,13 @@ import torch
 
 from . import data, teacher
 from .data import Dataset, Views
-from .errors import InputError
+from .errors import InputError, choose
 from .files import generator
 from .ledger import Ledger
-
+from .store import Store
 
 PROJECT = Path(__file__).parents[1]
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Place:
     device: str = "cpu"
     image_size: int | None = None        # of a folder's images, if they must be resized
     flip: bool = True                    # may a folder's training images be mirrored?
+    precision: str = "float32"           # of convolutions in training; what is reported is computed in float32
 
     def dataset(self, name: str) -> Dataset:
         return data.load(name, self.data, self.cache, self.image_size, self.flip)
@@ -46,17 +48,31 @@ class Place:
 
 def at(results: str | Path, data: str | Path | None = None, cache: str | Path | None = None,
        device: str | None = None, image_size: int | None = None, flip: bool = True,
-       teachers: str | Path | None = None) -> Place:
-    """A place by its results folder; everything else has a default: data/, data/cache/, teachers/ of the project."""
+       teachers: str | Path | None = None, precision: str | None = None) -> Place:
+    """A place by its results folder; everything else has a default: data/, data/cache/, teachers/ of the project, CUDA
+    where there is one, the precision of the rows that are there, else bfloat16 on CUDA and float32 on a CPU."""
     if image_size is not None and image_size < 8:
         raise InputError(f"image size {image_size}: the networks take images of 8 to 64 pixels")
-    return Place(Path(results).resolve(), Path(data or PROJECT / "data").resolve(),
-                 Path(cache or PROJECT / "data" / "cache").resolve(), Path(teachers or PROJECT / "teachers").resolve(),
-                 choose_device(device), image_size, flip)
+    results, device = Path(results).resolve(), choose_device(device)
+    if precision is None:
+        found = Store(results).rows(lambda line: None)
+        precision = found[-1]["precision"] if found else own_precision(device)
+    choose("precision", precision, PRECISIONS)
+    return Place(results, Path(data or PROJECT / "data").resolve(), Path(cache or PROJECT / "data" / "cache").resolve(),
+                 Path(teachers or PROJECT / "teachers").resolve(), device, image_size, flip, precision)
+
+
+def own_precision(device: str) -> str:
+    """What a device trains in unless told otherwise."""
+    return "float32" if device == "cpu" else "bfloat16"
 
 
 def choose_device(name: str | None) -> str:
-    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there."""
+    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there.
+
+    On CUDA, float32 will mean float32 (no TF32), and convolutions are timed once for each shape.
+    """
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

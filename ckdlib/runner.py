@@ -50,7 +50,7 @@ def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget:
     except OutOfTime as stopped:
         report(str(stopped))
         return []
-    _train(todo, len(keys), store, place, jobs or default_jobs(), deadline, report)
+    _train(todo, len(keys), store, place, jobs or default_jobs(place.device), deadline, report)
     return [row for row in store.rows(lambda line: None) if row["run"] in keys]
 
 
@@ -62,6 +62,9 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
     if not runs:
         raise InputError("nothing to run: no experiment holds all of these; name one with --experiment")
     writable_folder(place.results)
+    if other := {row["precision"] for row in Store(place.results).rows(lambda line: None)} - {place.precision}:
+        raise InputError(f"{place.results} holds rows of precision {', '.join(other)}, which no table mixes with "
+                         f"{place.precision}; leave out --precision or choose another folder with --results")
     datasets = {}
     for name, part in _grouped(runs, "dataset").items():
         try:
@@ -182,7 +185,7 @@ def make_teacher(profile_name: str, model: str, place: Place, dataset_name: str 
         return teacher.load(path, dataset, model, device)[1]
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     return teacher.train_teacher(dataset, model, teacher.RECIPES.get(recipe, chosen.teacher_recipe), folder, device,
-                                 seed, deadline, report)
+                                 seed, deadline, report, place.precision)
 
 
 def _train(todo: dict[str, Run], total: int, store: Store, place: Place, jobs: int, deadline: float | None,
@@ -223,7 +226,8 @@ def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float |
         path = place.teacher_path(dataset.name, model)
         if not path.exists():
             teacher.train_teacher(dataset, model, profile(runs[0].profile).teacher_recipe, place.results / "teachers",
-                                  torch.device(place.device), deadline=deadline, report=report)
+                                  torch.device(place.device), deadline=deadline, report=report,
+                                  precision=place.precision)
         digests[model] = teacher.load(path, dataset, model, torch.device("cpu"))[1]["weights_sha256"]
     return {one.key(dataset.digest, digests.get(one.teacher)): one for one in runs}
 

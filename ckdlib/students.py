@@ -1,10 +1,14 @@
-"""Students: one run -> its row and its measures, in this process or in others."""
+"""Students: one run -> its row and its measures; on a CPU many at once in processes, on CUDA in threads of one process.
+
+Each student has its own seed, batches, stopping and result, the same as if it were alone. On CUDA each thread trains in a
+stream of its own and replays its own recorded steps, so that small kernels of many students fill the device together.
+"""
 import multiprocessing
 import os
 import threading
 import time
 import traceback
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -24,30 +28,44 @@ from .study import Run
 Outcome = tuple[dict, dict | None]       # a row and its measures
 
 
-def default_jobs() -> int:
-    """As many students at once as there are cores."""
-    return len(os.sched_getaffinity(0))
+def default_jobs(device: str = "cpu") -> int:
+    """Students at once: as many as there are cores, on CUDA 8."""
+    return len(os.sched_getaffinity(0)) if device == "cpu" else 8
 
 
 def outcomes(runs: dict[str, Run], place: Place, jobs: int,
              deadline: float | None) -> Iterator[tuple[str, Outcome | str]]:
     """(key, row and measures), or (key, traceback) of a run that failed; runs cut off by the deadline yield nothing."""
-    if jobs <= 1:
-        for key, one in runs.items():
-            outcome = _outcome(key, one, place, deadline)
-            if outcome is None:
-                return
-            yield key, outcome
-        return
-    threads = max(1, default_jobs() // jobs) if place.device == "cpu" else 1
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start_worker, (threads,)) as pool:
-        waiting = {pool.submit(_outcome, key, one, place, deadline): key for key, one in runs.items()}
-        while waiting:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                key, outcome = waiting.pop(future), future.result()
-                if outcome is not None:
-                    yield key, outcome
+    if place.device != "cpu":
+        return in_threads(runs, place, jobs, deadline)
+    if jobs > 1:
+        context, threads = multiprocessing.get_context("spawn"), max(1, default_jobs() // jobs)
+        return _pooled(ProcessPoolExecutor(jobs, context, _start_worker, (threads,)), runs, place, deadline)
+    return ((key, outcome) for key, one in runs.items() if (outcome := _outcome(key, one, place, deadline)) is not None)
+
+
+def in_threads(runs: dict[str, Run], place: Place, jobs: int,
+               deadline: float | None) -> Iterator[tuple[str, Outcome | str]]:
+    """`outcomes` by threads; whoever leaves this generator early makes them stop at their next round."""
+    for name in {one.dataset for one in runs.values()}:
+        _images(place, name)             # once, before any thread
+    return _pooled(ThreadPoolExecutor(jobs), runs, place, deadline, threading.Event())
+
+
+def _pooled(pool: Executor, runs: dict[str, Run], place: Place, deadline: float | None,
+            stop: threading.Event | None = None) -> Iterator[tuple[str, Outcome | str]]:
+    with pool:
+        waiting = {pool.submit(_outcome, key, one, place, deadline, stop): key for key, one in runs.items()}
+        try:
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    key, outcome = waiting.pop(future), future.result()
+                    if outcome is not None:
+                        yield key, outcome
+        finally:
+            if stop:
+                stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_worker(threads: int) -> None:
@@ -56,12 +74,13 @@ def _start_worker(threads: int) -> None:
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()  # never outlive the batch
 
 
-def _outcome(key: str, one: Run, place: Place, deadline: float | None) -> Outcome | str | None:
+def _outcome(key: str, one: Run, place: Place, deadline: float | None,
+             stop: threading.Event | None = None) -> Outcome | str | None:
     mark = Store(place.results).mark(key)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text(str(os.getpid()))
-        return train_student(key, one, place, deadline)
+        return train_student(key, one, place, deadline, stop)
     except OutOfTime:
         return None
     except Exception:
@@ -74,7 +93,10 @@ def _outcome(key: str, one: Run, place: Place, deadline: float | None) -> Outcom
 def _images(place: Place, name: str) -> tuple[Dataset, Views]:
     """A dataset and its test views, once per process."""
     dataset = place.dataset(name)
-    return dataset, Views(dataset.test, dataset.transform, place.device)
+    test = Views(dataset.test, dataset.transform, place.device)
+    if place.device != "cpu":
+        torch.cuda.synchronize(place.device)             # whatever stream reads it next
+    return dataset, test
 
 
 @cache
@@ -82,10 +104,11 @@ def _teacher_test_logits(path: Path) -> torch.Tensor:
     return read_tensors(path)[0]["test"]
 
 
-def train_student(key: str, one: Run, place: Place, deadline: float | None = None) -> Outcome:
+def train_student(key: str, one: Run, place: Place, deadline: float | None = None,
+                  stop: threading.Event | None = None) -> Outcome:
     """Train one student on the kept teacher calls, keep its weights and test logits; returns its row and measures."""
     def in_time(*_) -> None:
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and time.monotonic() > deadline or stop is not None and stop.is_set():
             raise OutOfTime
 
     in_time()
@@ -102,18 +125,18 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
         reference = _teacher_test_logits(place.teacher_logits(digest))
     net = teacher.new(one.student, len(dataset.classes), one.seed).to(device)
     result = train.fit(net, method, one.recipe, shown, answers, held_out, one.seed, after_round=in_time,
-                       features=features)
+                       features=features, precision=place.precision)
     logits = train.predict(net, test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
     row = asdict(one) | {
         "run": key, "dataset": dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
         "teacher_calls": len(training) if method.asks else 0, "train_images": len(training),
-        "val_accuracy": round(train.accuracy(train.predict(net, held_out), held_out.labels), 4),
-        "test_accuracy": round(train.accuracy(logits, test.labels), 4),
+        "val_accuracy": round(train.validate(net, held_out).item(), 4),
+        "test_accuracy": round(train.accuracy(logits, test.labels).item(), 4),
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
         "seconds": round(result.seconds, 2), "dataset_sha256": dataset.digest, "teacher_sha256": digest,
-        "logits": f"logits/{key}.safetensors", "precision": "float32", "device": teacher.device_name(device),
+        "logits": f"logits/{key}.safetensors", "precision": place.precision, "device": teacher.device_name(device),
         "code": code_version(), "versions": teacher.versions(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -7,7 +7,7 @@ from typing import Iterable, Mapping, Sequence
 from . import methods, models, teacher
 from .errors import InputError, choose
 from .files import sha256
-from .train import Recipe
+from .schedules import Recipe
 
 Pair = tuple[str, str]                   # teacher, student
 

@@ -15,8 +15,8 @@ from torch import nn
 from . import __version__, methods, models, train
 from .data import Dataset, Views
 from .errors import InputError, OutOfTime, choose
-from .files import generator, read_tensors, replacing, sha256, write_json, write_tensors
-from .train import Recipe
+from .files import read_tensors, replacing, seeded, sha256, write_json, write_tensors
+from .schedules import Recipe
 
 REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
 FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
@@ -28,7 +28,7 @@ def weights_path(folder: Path, dataset: str, model: str) -> Path:
 
 
 def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, device: torch.device, seed: int = 0,
-                  deadline: float | None = None, report=print) -> dict:
+                  deadline: float | None = None, report=print, precision: str = "float32") -> dict:
     """Train `model` on the whole training set and write weights and card under `folder`; returns the card.
 
     A killed training goes on from its last checkpoint, one at most every 20 s. deadline: `time.monotonic()` after
@@ -36,7 +36,7 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
-    origin = json.dumps([dataset.digest, model, asdict(recipe), seed])
+    origin = json.dumps([dataset.digest, model, asdict(recipe), seed, precision])
     net = new(model, len(dataset.classes), seed).to(device)
     views = Views(dataset.train, dataset.transform, device)
     resume, before = None, 0.0
@@ -47,26 +47,27 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
             report(f"teacher {model}: goes on after {resume.rounds} rounds")
     started = last_report = last_write = time.monotonic()
 
-    def after_round(rounds: int, score: float, save) -> None:
+    def after_round(progress: train.Progress) -> None:
         nonlocal last_report, last_write
         now = time.monotonic()
         if now - last_report > 5:
-            report(f"teacher {model}: {rounds} rounds, {now - started:.0f} s")
+            report(f"teacher {model}: {progress.rounds} rounds, {now - started:.0f} s")
             last_report = now
         late = deadline is not None and now > deadline
         if late or now - last_write > 20:
-            write_tensors(checkpoint, save().tensors, origin=origin, rounds=str(rounds),
+            write_tensors(checkpoint, progress.save().tensors, origin=origin, rounds=str(progress.rounds),
                           seconds=str(before + now - started))
             last_write = now
         if late:
-            raise OutOfTime(f"teacher {model}: stopped after {rounds} rounds; the same command goes on")
+            raise OutOfTime(f"teacher {model}: stopped after {progress.rounds} rounds; the same command goes on")
 
-    result = train.fit(net, methods.get("ce"), recipe, views, seed=seed, after_round=after_round, resume=resume)
+    result = train.fit(net, methods.get("ce"), recipe, views, seed=seed, after_round=after_round, resume=resume,
+                       precision=precision)
     if result.status != "done":
         raise InputError(f"the training of teacher {model} diverged; lower its learning rate "
                          f"({recipe.learning_rate}) or choose another recipe")
     card = _write(path, net, dataset, device, model, source="trained here", recipe=asdict(recipe), seed=seed,
-                  training_seconds=round(before + time.monotonic() - started, 1), steps=result.steps)
+                  training_precision=precision,                  training_seconds=round(before + time.monotonic() - started, 1), steps=result.steps)
     checkpoint.unlink(missing_ok=True)
     report(f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
            f"{path.relative_to(folder.parent)}")
@@ -108,8 +109,7 @@ def read_card(path: Path) -> dict:
 def new(model: str, classes: int, seed: int = 0) -> nn.Module:
     """A freshly initialised network, channels last; the seed leaves torch's global state alone."""
     choose("model", model, models.NAMES)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(generator(seed, "weights").initial_seed())
+    with seeded(seed, "weights"):
         return models.build(model, classes).to(memory_format=torch.channels_last)
 
 
@@ -120,7 +120,7 @@ def _write(path: Path, net: nn.Module, dataset: Dataset, device: torch.device, m
     test = Views(dataset.test, dataset.transform, device)
     card = {
         "model": model, "dataset": dataset.name, "dataset_sha256": dataset.digest, "classes": len(dataset.classes),
-        "test_accuracy": round(train.accuracy(train.predict(net, test), test.labels), 3),
+        "test_accuracy": round(train.validate(net, test).item(), 3),
         "parameters": sum(p.numel() for p in net.parameters()), "precision": "float16 weights, float32 arithmetic",
         **provenance, "versions": versions(), "device": device_name(device),
     }

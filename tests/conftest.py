@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from ckdlib import data, place, study, teacher
-from ckdlib.train import Recipe
+from ckdlib.schedules import Recipe
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
 

@@ -1,11 +1,14 @@
 """The benchmark: its straightforward implementation computes the library's losses; its lines hold what they must."""
 import json
+import multiprocessing
+import threading
 
 import pytest
 import torch
 
-from ckdlib import bench, methods
+from ckdlib import bench, methods, models, study
 from ckdlib.__main__ import main
+from ckdlib.bench.plain import Plain, draw_negatives, plain_crd
 from ckdlib.methods import Batch, Problem
 
 
@@ -19,7 +22,7 @@ def batch():
 
 
 def plain(method):
-    return bench.Plain("resnet8", method, "cpu", workers=0)
+    return Plain("resnet8", method, "cpu", workers=0)
 
 
 @pytest.mark.parametrize("method, ours", [("kd", "kd"), ("rkd", "rkd"), ("ckd", "ckd_pairs")])
@@ -34,13 +37,13 @@ def test_both_compute_the_same_contrast(batch):
     labels, index, answers, logits = batch
     torch.manual_seed(0)
     helper = methods.get("crd").helpers(Problem(bench.CLASSES, bench.IMAGES))["crd"]
-    negatives = bench.draw_negatives(labels, index[0], 50)
+    negatives = draw_negatives(labels, index[0], 50)
     assert (labels[negatives] != labels[index[0]][:, None]).all()
     counts = torch.zeros(64, bench.IMAGES).scatter_add_(1, negatives, torch.ones(64, 50))
     states = [{name: value.clone() for name, value in helper.state_dict().items()}]
     found = []
     for compute in (lambda: helper(logits[0], answers[0], index[0], counts),
-                    lambda: bench.plain_crd(helper, logits[0], answers[0], index[0], negatives)):
+                    lambda: plain_crd(helper, logits[0], answers[0], index[0], negatives)):
         helper.load_state_dict(states[0])
         found.append([compute().detach(), helper.bank_student.clone(), helper.bank_teacher.clone()])
     for ours, theirs in zip(*found):
@@ -70,3 +73,41 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys):
 def test_mistakes(words, says, capsys):
     assert main(["bench", *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_students_in_threads_take_their_turns_together():
+    """As on CUDA: three students, one report a turn."""
+    here, there = multiprocessing.Pipe()
+    case = bench.Case("resnet20", "resnet8", "kd", "cpu", "bfloat16", 1)
+    worker = threading.Thread(target=bench.run_ours, args=(case, there, 3, torch.get_num_threads(), 3))
+    worker.start()
+    for _ in range(3):
+        here.send(True)
+        seconds, used = here.recv()
+        assert seconds > 0 and used > 100
+        assert not here.poll(0.2)        # waits to be told
+    here.send(False)
+    worker.join(20)
+    assert not worker.is_alive()
+
+
+def test_the_floor():
+    """Of resnet8 by hand: a stem of 16 channels at 32x32 and two convolutions a stage, two of them with a shortcut's."""
+    assert models.activations("resnet8", 100, 32) == 16 * 32**2 * 3 + 32 * 16**2 * 3 + 64 * 8**2 * 3
+    case = bench.Case("resnet20", "resnet8", "kd", "cuda", "bfloat16", 1)
+    assert bench.floor(case, 1e30, 1e12) == pytest.approx(14 * 2 * 64 * 86016 / 1e12)
+    assert bench.floor(case._replace(precision="float32"), 1e30, 1e12) == 2 * bench.floor(case, 1e30, 1e12)
+    assert bench.floor(case, 1e12, 1e30) == pytest.approx(3 * 64 * models.flops("resnet8", 100, 32) / 1e12)
+    assert bench.floor(case._replace(device="cpu"), 1e12, 1) == bench.floor(case, 1e12, 1e30)
+
+
+def test_hours_of_table_1():
+    lines = [{"teacher": pair[0], "student": pair[1], "method": method, "seconds_per_step": seconds, "students_at_once": 4}
+             for pair in study.profile("paper").experiments["black_box"].pairs
+             for method, seconds in (("kd", 0.004), ("rkd", 0.004), ("crd", 0.008), ("ckd", 0.004))]
+    steps = 250 * 5 * sum(-(-(n * 4 // 5) // 64) for n in range(1600, 6401, 400))      # of a pair and method, five seeds
+    text = bench.table_hours(lines)
+    assert "1,170 students" in text and "all 1,950" in text
+    assert f"in {3 * steps * 0.001 * (1 + 2 + 1 + 1 + 1 + 2) / 3600:.1f} hours" in text      # kd crd mixup rkd dist ckd_pairs
+    assert text.endswith(f"in {3 * steps * 0.001 * 12 / 3600:.1f}")
+    assert bench.table_hours(lines[:-1]) == ""

@@ -35,7 +35,7 @@ def test_every_method_trains_one_batch_down(name, digits):
     views, logits = Views(some, digits.transform), 3 * torch.randn(64, 10, generator=seeded())
     net = teacher.new("resnet8", 10)
     features = Answers(teacher.new("resnet14", 10, seed=1), views)
-    helpers = method.helpers(methods.Problem(10, 64, features.shapes, features.shapes))
+    helpers = method.helpers(methods.Problem(10, 64, 2, features.shapes, features.shapes))
     index = next(method.sampler(some.labels, 32, seeded()))
     inputs = [views.random(row, views.draw(len(row), seeded(1))) for row in index]
     mixing = torch.tensor(0.3)

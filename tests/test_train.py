@@ -6,7 +6,7 @@ import torch
 
 from ckdlib import losses, methods, teacher, train
 from ckdlib.data import Views, split
-from ckdlib.train import Recipe, Verdict
+from ckdlib.schedules import Recipe, Verdict
 
 SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
 
@@ -70,9 +70,9 @@ def test_the_same_seed_gives_the_same_student(parts):
 def test_a_resumed_training_equals_an_uninterrupted_one(parts, method):
     kept = {}
 
-    def keep(rounds, score, save):
-        if rounds == 2:
-            kept["saved"] = save()
+    def keep(progress):
+        if progress.rounds == 2:
+            kept["saved"] = progress.save()
     without = (*parts[:2], None)         # teachers are trained without validation
     whole, first = fit(without, method=method, after_round=keep)
     resumed, second = fit(without, method=method, resume=kept["saved"])
@@ -84,23 +84,23 @@ def test_a_resumed_training_equals_an_uninterrupted_one(parts, method):
 def test_the_best_weights_stay(parts):
     scores = []
     net, result = fit(parts, Recipe(learning_rate=0.5, patience=2, stages=2, max_epochs=8),
-                      after_round=lambda rounds, score, save: scores.append(score))
+                      after_round=lambda progress: scores.append(progress.score))
     assert result.best_score == max(scores) == pytest.approx(train.validate(net, parts[2]))
     assert result.best_step == 2 * (scores.index(max(scores)) + 1)
 
 
 def test_one_cycle_keeps_the_best_of_its_checks(parts, monkeypatch):
     scores, states = iter([1, 5, 3, 2]), []
-    monkeypatch.setattr(train, "validate", lambda *_: next(scores))
-    net, result = fit(parts, after_round=lambda rounds, score, save: states.append(save().tensors))
+    monkeypatch.setattr(train, "validate", lambda *_: torch.tensor(next(scores)))
+    net, result = fit(parts, after_round=lambda progress: states.append(progress.save().tensors))
     assert (result.best_score, result.best_step, result.steps) == (5, 4, 8)
     assert all(torch.equal(value, states[1][f"net.{name}"]) for name, value in net.state_dict().items())
 
 
 def test_a_plateau_goes_back_to_the_best_weights(parts, monkeypatch):
     scores, states = iter([5, 1, 1, 1, 1]), []
-    monkeypatch.setattr(train, "validate", lambda *_: next(scores))
-    fit(parts, Recipe(patience=2, stages=2), after_round=lambda rounds, score, save: states.append(save().tensors))
+    monkeypatch.setattr(train, "validate", lambda *_: torch.tensor(next(scores)))
+    fit(parts, Recipe(patience=2, stages=2), after_round=lambda progress: states.append(progress.save().tensors))
     weights = [name for name in states[0] if name.startswith("net.")]
     assert len(states) == 5
     assert all(torch.equal(states[2][name], states[0][name]) for name in weights)

@@ -76,7 +76,7 @@ def test_golden_comparative_features(groups, kind):
 
     student, teacher = ([group(f"{net}_feature{level}") for level in LEVELS] for net in ("student", "teacher"))
     classes = g["pos_student_logits"].shape[-1]
-    problem = methods.Problem(classes, 12, *([tuple(level.shape[2:]) for level in maps] for maps in (student, teacher)))
+    problem = methods.Problem(classes, 12, 2, *([tuple(level.shape[2:]) for level in maps] for maps in (student, teacher)))
     method = methods.get(f"{ {'hint': 'fitnets', 'vid': 'vid'}[kind]}+ckd")
     helpers, name = method.helpers(problem), {"hint": "fitnets", "vid": "vid"}[kind]
     modules = [helpers[name]] if kind == "hint" else list(helpers[name])
@@ -104,7 +104,7 @@ def test_maps_that_cannot_be_matched():
     with pytest.raises(InputError, match="a student's map of 5x5 cannot be matched to a teacher's of 8x8"):
         losses.FitNets((4, 5, 5), (4, 8, 8))
     with pytest.raises(InputError, match="3 inner feature maps and the teacher 4"):
-        methods.get("vid").helpers(methods.Problem(10, 5, [(4, 8, 8)] * 3, [(4, 8, 8)] * 4))
+        methods.get("vid").helpers(methods.Problem(10, 5, 2, [(4, 8, 8)] * 3, [(4, 8, 8)] * 4))
 
 
 @pytest.mark.parametrize("dims", [3, 11, 200])

@@ -38,6 +38,19 @@ def flops(name: str, num_classes: int, side: int) -> float:
 
 
 @cache
+def activations(name: str, num_classes: int, side: int) -> int:
+    """Elements of all convolutions' outputs of one image; nothing is run."""
+    counted = []
+    with torch.device("meta"):
+        net = build(name, num_classes).eval()
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda module, given, output: counted.append(output.numel()))
+        net(torch.empty(1, 3, side, side))
+    return sum(counted)
+
+
+@cache
 def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ...]]:
     """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last [C]; nothing is run."""
     with torch.device("meta"):

@@ -2,6 +2,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from .head import Head
+
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
@@ -32,7 +34,7 @@ class ResNet(nn.Module):
             nn.Sequential(*(Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
                             for i in range(blocks)))
             for inputs, outputs, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)))
-        self.fc = nn.Linear(64, num_classes)
+        self.fc = Head(64, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -4,6 +4,8 @@ from math import sqrt
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
+from .head import Head
+
 WIDTHS = (64, 128, 256, 512, 512)
 PLANS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -21,7 +23,7 @@ class VGG(nn.Module):
         super().__init__()
         for i, (convolutions, inputs, outputs) in enumerate(zip(PLANS[depth], (3, *WIDTHS), WIDTHS)):
             self.add_module(f"block{i}", block(convolutions, inputs, outputs))
-        self.classifier = nn.Linear(WIDTHS[-1], num_classes)
+        self.classifier = Head(WIDTHS[-1], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, sqrt(2 / (9 * module.out_channels)))

@@ -4,6 +4,7 @@ from math import sqrt
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from .head import Head
 from .resnet import conv3x3
 
 
@@ -42,7 +43,7 @@ class WideResNet(nn.Module):
         self.block2 = Stage(units, widths[0], widths[1], 2)
         self.block3 = Stage(units, widths[1], widths[2], 2)
         self.bn1 = nn.BatchNorm2d(widths[2])
-        self.fc = nn.Linear(widths[2], num_classes)
+        self.fc = Head(widths[2], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels)))

@@ -1,0 +1,222 @@
+"""`python -m ckdlib bench`: seconds a step and students an hour, beside a straightforward implementation and the floor.
+
+Both are kept waiting in processes of their own and run in turns on the same made-up images; a ratio is taken within one
+turn, so that what else the machine does hits both.
+"""
+import multiprocessing
+import resource
+import threading
+import time
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import NamedTuple, Sequence
+
+import torch
+
+from .. import methods, models, study, teacher, train
+from ..data import TRANSFORMS, Views
+from ..schedules import Recipe
+from ..students import default_jobs
+from .plain import BATCH, CLASSES, IMAGES, Plain, made_up
+
+METHODS = ("kd", "rkd", "crd", "ckd")
+EPOCHS = 250                             # assumed of a student of `paper`
+ACCESSES = 14                            # of an element of a convolution's output in one step, see `floor`
+LIKE = {"crd": "crd", "rkd": "rkd", "ckd": "ckd", "ckd_pairs": "ckd", "mse": "ckd", "ckd_calibrated": "ckd"}  # else kd
+
+
+class Case(NamedTuple):
+    teacher: str
+    student: str
+    method: str
+    device: str
+    precision: str
+    steps: int                           # timed in one turn
+
+
+# Two kinds of process that take `steps` steps whenever they are told to.
+
+def run_plain(case: Case, connection: Connection) -> None:
+    taken = Plain(case.student, case.method, case.device).steps()
+    while connection.recv():
+        started = time.perf_counter()
+        for _ in range(case.steps):
+            next(taken)
+        connection.send((time.perf_counter() - started, memory(case.device)))
+
+
+def run_ours(case: Case, connection: Connection, turns: int, threads: int, students: int) -> None:
+    """`students` in threads of this process, in step from turn to turn."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+    images, answers = made_up()
+    recipe = Recipe(schedule="one_cycle", steps=case.steps * turns, checks=turns)
+    started = None
+
+    def tell() -> None:
+        nonlocal started
+        if started is not None:
+            connection.send((time.perf_counter() - started, memory(case.device)))
+        connection.recv()
+        started = time.perf_counter()
+
+    turn = threading.Barrier(students, tell)
+
+    def one(seed: int) -> None:
+        net = teacher.new(case.student, CLASSES, seed).to(case.device)
+        views = Views(images, TRANSFORMS["cifar100"], case.device)
+        turn.wait()
+        train.fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
+                  after_round=lambda progress: turn.wait(), precision=case.precision)
+
+    workers = [threading.Thread(target=one, args=(seed,), daemon=True) for seed in range(students)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def memory(device: str) -> float:
+    """MiB at most so far, of the device or of this process (without its loader workers)."""
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# The comparison.
+
+def bench(pairs: Sequence[tuple[str, str]] = (), names: Sequence[str] = METHODS, device: str = "cpu",
+          precision: str = "float32", turns: int = 5, steps: int | None = None, jobs: int | None = None,
+          report=print) -> list[dict]:
+    """A line for each pair and method; see `compare`. report: called with each line as text.
+
+    pairs: none for those of `pilot` and `paper` on CUDA, on a CPU for the first of each.
+    """
+    if not pairs:
+        pilot, paper = (study.profile(name).experiments["black_box"].pairs for name in ("pilot", "paper"))
+        pairs = [pilot[0], *(paper if device != "cpu" else paper[:1])]
+    rates = arithmetic_rate(device, precision), copy_rate(device)
+    report(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: {rates[0] / 1e9:,.0f} GFLOP/s in a "
+           f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} images, medians of {turns} "
+           f"turns")
+    report(f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}{'floor s/step':>13}{'students/h':>12}"
+           f"{'memory MiB':>12}{'ratio':>7}  (turns)")
+    lines = []
+    for source, student in pairs:
+        for method in names:
+            case = Case(source, student, method, device, precision, steps or (4 if device == "cpu" else 40))
+            lines.append(line := compare(case, turns, jobs or default_jobs(device), rates))
+            report(f"{source + '-' + student:<22}{method:<8}{line['plain_seconds_per_step']:>13.4f}"
+                   f"{line['seconds_per_step']:>13.4f}{line['floor_seconds_per_step']:>13.4f}"
+                   f"{line['students_per_hour']:>12.1f}{line['peak_memory_mb']:>12.0f}{line['ratio']:>7.2f}  "
+                   f"({min(line['ratios']):.2f} to {max(line['ratios']):.2f})")
+    if hours := table_hours(lines):
+        report(hours)
+    return lines
+
+
+def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> dict:
+    """Seconds a step of one student here (`jobs` at once, each with its share of the device) and of the plain one alone.
+
+    ratio: students an hour here over students an hour there, the median over turns of ratios taken within a turn.
+    peak_memory_mb: of one student's process on a CPU, of all students together on CUDA.
+    """
+    context = multiprocessing.get_context("spawn")
+
+    def start(target, *more) -> tuple[Connection, multiprocessing.Process]:
+        here, there = context.Pipe()
+        process = context.Process(target=target, args=(case, there, *more))   # not a daemon: it has loader workers
+        process.start()
+        return here, process
+
+    def turn(connections: Sequence[Connection]) -> tuple[float, float]:
+        for connection in connections:
+            connection.send(True)
+        taken = [connection.recv() for connection in connections]
+        return max(seconds for seconds, _ in taken) / case.steps, max(used for _, used in taken)
+
+    processes, students = (jobs, 1) if case.device == "cpu" else (1, jobs)
+    threads = max(1, default_jobs() // jobs)
+    plain, *ours = [start(run_plain)] + [start(run_ours, turns + 1, threads, students) for _ in range(processes)]
+    try:
+        measured = [(turn([plain[0]]), turn([connection for connection, _ in ours])) for _ in range(turns + 1)][1:]
+    finally:
+        for connection, process in (plain, *ours):
+            try:
+                connection.send(False)
+            except OSError:              # it has ended already
+                pass
+            process.join(20)
+            process.kill()
+    ratios = [jobs * theirs / mine for (theirs, _), (mine, _) in measured]
+    seconds, steps = median(mine for _, (mine, _) in measured), student_steps(case)
+    return case._asdict() | {
+        "seconds_per_step": seconds, "plain_seconds_per_step": median(theirs for (theirs, _), _ in measured),
+        "floor_seconds_per_step": floor(case, *rates), "students_at_once": jobs,
+        "students_per_hour": jobs * 3600 / (seconds * steps), "steps_per_student": steps,
+        "peak_memory_mb": measured[-1][1][1], "plain_peak_memory_mb": measured[-1][0][1],
+        "ratio": median(ratios), "ratios": ratios}
+
+
+def student_steps(case: Case) -> int:
+    """Of a student of `pilot`; of any other pair of 250 epochs of n = 3200."""
+    pilot = study.profile("pilot")
+    if (case.teacher, case.student) in pilot.experiments["black_box"].pairs:
+        return pilot.recipe.steps
+    return EPOCHS * methods.steps_per_epoch(2560, BATCH)
+
+
+def floor(case: Case, flops: float, bandwidth: float) -> float:
+    """Seconds that a step of one student cannot go below if it has the whole device, by arithmetic and by traffic.
+
+    Arithmetic: three forward passes at `flops` a second. Traffic, on CUDA (on a CPU the caches hold much of it): of each
+    convolution's output 14 accesses at `bandwidth` bytes a second: five forward (written, read for the statistics,
+    read and written by normalisation with ReLU, read by the next layer) and nine backward (a gradient written; it and the
+    output read twice by normalisation, which writes one; that read twice and the layer's input once).
+    """
+    arithmetic = 3 * BATCH * models.flops(case.student, CLASSES, 32) / flops
+    if case.device == "cpu":
+        return arithmetic
+    width = 2 if case.precision == "bfloat16" else 4
+    return max(arithmetic, ACCESSES * width * BATCH * models.activations(case.student, CLASSES, 32) / bandwidth)
+
+
+def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) -> float:
+    """FLOP/s of a matrix product on the whole device, the best of some."""
+    side = 2048 if device == "cpu" else 8192
+    a = torch.randn(side, side, device=device, dtype=getattr(torch, precision))
+    return 2 * side**3 / _best(lambda: (a @ a)[0, 0].item(), repeats)
+
+
+def copy_rate(device: str, size: int = 2**28, repeats: int = 10) -> float:
+    """Bytes read and written a second by a copy, the best of some."""
+    a, b = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    return 2 * size / _best(lambda: (b.copy_(a), b[0].item()), repeats)
+
+
+def _best(work, repeats: int) -> float:
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return min(taken)
+
+
+def table_hours(lines: Sequence[dict]) -> str:
+    """What Table 1 would take at the rates of `lines`, 250 epochs a student; '' if they hold not all it needs.
+
+    Methods that were not timed count as kd or ckd, `ckd_pairs` as twice ckd.
+    """
+    grid = study.profile("paper").experiments["black_box"]
+    rates = {(line["teacher"], line["student"], line["method"]): line["seconds_per_step"] / line["students_at_once"]
+             for line in lines}
+    if any((*pair, method) not in rates for pair in grid.pairs for method in METHODS):
+        return ""
+    steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n - n // 5, BATCH) for n in grid.calls)
+    hours = {method: sum(rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs")) for pair in grid.pairs)
+             * steps / 3600 for method in grid.methods}
+    each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
+    own = [method for method in grid.methods if method not in (*study.CONTROLS, "ce")]
+    return (f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
+            f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}")
