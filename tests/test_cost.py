@@ -1,0 +1,57 @@
+"""Costs that must not grow: opening a large store, keeping a row of many, importing, a notebook around an experiment."""
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ckdlib import notebooks, runner, study
+from ckdlib.store import Store
+
+
+def large(folder, count):
+    row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0])
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row | {"run": f"r{i}", "seed": i}) + "\n" for i in range(count)))
+    return Store(folder)
+
+
+def test_ten_thousand_rows_open_in_two_seconds(tmp_path):
+    store = large(tmp_path / "large", 10_000)
+    started = time.perf_counter()
+    rows = store.rows()
+    study.expected_seconds(study.select("paper"), rows)
+    assert time.perf_counter() - started < 2 and len(rows) == 10_000
+
+
+def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch):
+    """What the runner does around one more student, on top of 10,000 rows and of none."""
+    run, = brief(["ce"])
+    key = run.key(here.dataset("digits").digest, None)
+    row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0]) | {"run": key}
+    monkeypatch.setattr(runner, "outcomes", lambda *_: iter([(key, (row, None))]))
+    taken = []
+    for count in (0, 10_000):
+        store = large(here.results.parent / f"rows{count}", count)
+        known = store.rows()
+        monkeypatch.setattr(store, "rows", lambda report: known)     # opening is timed above
+        started = time.perf_counter()
+        runner._train({key: run}, count + 1, store, here, 1, None, lambda line: None)
+        taken.append(time.perf_counter() - started)
+    assert taken[1] < taken[0] + 0.1
+
+
+def test_importing_costs_little_beyond_torch():
+    code = ("import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.runner; "
+            "print(time.perf_counter() - started)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.5
+
+
+def test_a_notebook_adds_little_to_its_experiment(here, tmp_path):
+    """Page 02 with nothing left to train."""
+    asked = {"profile": "quick", "experiments": ["black_box"], "methods": ["ce"], "n": [50], "seeds": [1]}
+    runner.run(study.select("quick", ["black_box"], method_names=["ce"], calls=[50], seeds=[1]), here, 1, report=lambda line: None)
+    started = time.perf_counter()
+    notebooks.execute(Path("notebooks/02_experiments.ipynb"), tmp_path / "02.ipynb", results=str(here.results), **asked)
+    assert time.perf_counter() - started < 10        # a kernel's start and torch's import are most of it
