@@ -285,3 +285,19 @@ def test_status(here, brief):
     runner.run(brief(["kd"]), here, jobs=1, report=quiet)
     line, = runner.status(brief(["kd", "ckd"]), here)
     assert line.startswith("black_box: 1/2 runs done, 0 running, 1 left, 40 teacher calls made, about")
+
+
+def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
+    runs, rounded = brief(["ckd_calibrated", "crd"]), replace(here, precision="bfloat16", results=here.results / "rounded")
+    exact = {row["method"]: row for row in runner.run(runs, here, 2, report=quiet)}
+    other = {row["method"]: row for row in runner.run(runs, rounded, 2, report=quiet)}
+    assert {row["precision"] for row in exact.values()} == {"float32"} and {row["precision"] for row in other.values()} == {"bfloat16"}
+    weights = [read_tensors(folder.results / "students" / f"{exact['crd']['run']}.safetensors")[0]["fc.weight"]
+               for folder in (here, rounded)]
+    assert not torch.equal(*weights)
+    torch.testing.assert_close(*weights, rtol=0.2, atol=0.05)
+    assert place.at(rounded.results, teachers=here.teachers).precision == "bfloat16"
+    with pytest.raises(InputError, match="rows of precision bfloat16, which no table mixes with float32"):
+        runner.run(brief(["kd"]), replace(rounded, precision="float32"), report=quiet)
+    with pytest.raises(InputError, match="unknown precision 'half'.*float32, bfloat16"):
+        place.at(here.results, precision="half")

@@ -1,6 +1,5 @@
 """Residual networks for small images (He et al. 2016, section 4.2: 6n + 2 layers, 16, 32 and 64 channels)."""
-from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch import Tensor, nn, relu_
 
 from .head import Head
 
@@ -21,8 +20,8 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
-        return relu(y + self.downsample(x))
+        y = self.bn2(self.conv2(relu_(self.bn1(self.conv1(x)))))
+        return relu_(y + self.downsample(x))
 
 
 class ResNet(nn.Module):
@@ -45,7 +44,7 @@ class ResNet(nn.Module):
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Five features: the stem, the three stages (all after ReLU), the pooled vector [B, 64]."""
-        maps = [relu(self.bn1(self.conv1(x)))]
+        maps = [relu_(self.bn1(self.conv1(x)))]
         for layer in (self.layer1, self.layer2, self.layer3):
             maps.append(layer(maps[-1]))
         pooled = maps[-1].mean((2, 3))

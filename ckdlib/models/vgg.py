@@ -1,8 +1,8 @@
 """VGG with batch norm for small images (Simonyan and Zisserman 2015; one linear layer as the classifier)."""
 from math import sqrt
 
-from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, relu
+from torch import Tensor, nn, relu_
+from torch.nn.functional import max_pool2d
 
 from .head import Head
 
@@ -14,7 +14,7 @@ def block(convolutions: int, inputs: int, outputs: int) -> nn.Sequential:
     """3x3 convolutions with norm, ReLU between them but not after the last."""
     layers: list[nn.Module] = []
     for i in range(convolutions):
-        layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
+        layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -44,7 +44,7 @@ class VGG(nn.Module):
         for i in range(5):
             if 1 <= i <= 3 or x.shape[-1] > 7 and i == 4:
                 x = max_pool2d(x, 2)
-            x = relu(self.get_submodule(f"block{i}")(x))
+            x = relu_(self.get_submodule(f"block{i}")(x))
             maps.append(x)
         pooled = x.mean((2, 3))
         return [*maps, pooled], self.classifier(pooled)

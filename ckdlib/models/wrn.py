@@ -1,8 +1,7 @@
 """Wide residual networks (Zagoruyko and Komodakis 2016): pre-activation blocks, 6n + 4 layers, no dropout."""
 from math import sqrt
 
-from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch import Tensor, nn, relu_
 
 from .head import Head
 from .resnet import conv3x3
@@ -19,8 +18,8 @@ class Unit(nn.Module):
             self.convShortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        active = relu(self.bn1(x))
-        y = self.conv2(relu(self.bn2(self.conv1(active))))
+        active = relu_(self.bn1(x))
+        y = self.conv2(relu_(self.bn2(self.conv1(active))))
         return y + (self.convShortcut(active) if hasattr(self, "convShortcut") else x)
 
 
@@ -58,7 +57,7 @@ class WideResNet(nn.Module):
         maps = [self.conv1(x)]
         for block in (self.block1, self.block2, self.block3):
             maps.append(block(maps[-1]))
-        pooled = relu(self.bn1(maps[-1])).mean((2, 3))
+        pooled = relu_(self.bn1(maps[-1])).mean((2, 3))
         return [*maps, pooled], self.fc(pooled)
 
     def forward(self, x: Tensor) -> Tensor:
