@@ -145,7 +145,7 @@ def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> floa
     if calls.shape != accuracy.shape or calls.ndim != 1 or len(np.unique(calls)) < len(calls):
         raise ValueError(f"calls {calls.shape} and accuracy {accuracy.shape} must be of one length, no n twice")
     order = np.argsort(calls)
-    reached = _crossings(target, calls[order], accuracy[order][None])[0]
+    reached = first_crossings(target, calls[order], accuracy[order][None])[0]
     return float(reached) if np.isfinite(reached) else float("nan")
 
 
@@ -154,7 +154,7 @@ def check_target(target: float) -> None:
         raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
 
 
-def _crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
+def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
     """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where never reached."""
     check_target(target)
     if curves.shape[1] == 0:
@@ -177,8 +177,8 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
     than two seeds.
     """
     calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
-    spread = _crossings(target, calls, whole[_resamples(len(whole))].mean(1)) if len(whole) > 1 else np.empty(0)
-    return _crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
+    spread = first_crossings(target, calls, whole[resamples(len(whole))].mean(1)) if len(whole) > 1 else np.empty(0)
+    return first_crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
 
 
 def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
@@ -200,7 +200,7 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def _resamples(seeds: int) -> np.ndarray:
+def resamples(seeds: int) -> np.ndarray:
     """[R, seeds] indices of seeds drawn with replacement: all of them up to five seeds, else RESAMPLES random ones."""
     if seeds <= 5:
         return np.array(list(product(range(seeds), repeat=seeds)))

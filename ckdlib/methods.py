@@ -198,6 +198,8 @@ class Method:
 
 
 _LABELS_AND_KL = {"labels": (1.0, _labels), "kl": (1.0, _kl)}
+_LABELS_AND_CKD = {"labels": (1.0, _labels), "teacher": (5.0, lambda b: losses.ckd(b.logits[0], b.teacher[0]))}
+_DIST = {"dist": (2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]))}
 _CRD = {"crd": (0.8, _crd)}
 _FITNETS, _VID = {"fitnets": (100.0, _fitnets)}, {"vid": (1.0, _vid)}
 _PAIRS = {"labels": (1.0, lambda b: losses.ckd_pairs(*b.logits, *_hot(b))),
@@ -212,11 +214,13 @@ METHODS: dict[str, Method] = {
          "teacher": (1.0, lambda b: losses.mixup_teacher(b.logits[0], *b.teacher, b.mixing))},
         sampler=pairs, forward=mixed),
     "rkd": Method(_LABELS_AND_KL | {"rkd": (1.0, lambda b: losses.rkd(b.logits[0], b.teacher[0]))}, sampler=by_class),
-    "dist": Method(_LABELS_AND_KL | {"dist": (2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]))}),
+    "dist": Method(_LABELS_AND_KL | _DIST),
     "ckd": Method(_twice(losses.ckd)),
     "ckd_pairs": Method(_PAIRS, sampler=pairs),
     "mse": Method(_twice(losses.mse)),
     "ckd_calibrated": Method(_twice(losses.ckd), calibrated=True),
+    "ce+ckd": Method(_LABELS_AND_CKD),
+    "ce+ckd+dist": Method(_LABELS_AND_CKD | _DIST),
 } | {f"{name}{suffix}": Method(base | hint, sampler, inside)
      for name, hint in (("fitnets", _FITNETS), ("vid", _VID))
      for suffix, base, sampler in (("", _LABELS_AND_KL, passes), ("+crd", _LABELS_AND_KL | _CRD, passes),

@@ -39,6 +39,8 @@ METHODS = {
     "ckd": Look("CKD (all pairs)", "#d55e00", "*", "--"),
     "mse": Look("MSE control", "#009e73", "X", "--"),
     "ckd_calibrated": Look("CKD calibrated", "#882255", "p", "--"),
+    "ce+ckd": Look("CE + CKD", "#117733", "h"),
+    "ce+ckd+dist": Look("CE + CKD + DIST", "#332288", "d"),
 } | {f"{family}{suffix}": Look(f"{name}{suffix.upper()}", colour, marker, line)
      for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
      for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
@@ -144,6 +146,29 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
             panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(shown)), [look(method).label for method in shown])
         panel.set(title=pair.replace("-", " → "), xlabel=label)
+    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def savings(cells: pd.DataFrame) -> Figure:
+    """Per cent fewer calls than each rival (a row) of each method (a colour), the mean over targets (`savings.savings`);
+    hollow: at least so many."""
+    means = cells[cells.target.isna() & cells.fewer.notna()]
+    rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
+    figure, (panels,) = _grid(1, max(1, len(pairs)), 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * max(1, len(pairs)), sharey=True)
+    for panel, pair in zip(panels, pairs):
+        for i, method in enumerate(shown := ordered(means.method)):
+            part = means[(means.pair == pair) & (means.method == method)].set_index("rival").reindex(rivals)
+            heights = np.arange(len(rivals)) + 0.3 * (i - (len(shown) - 1) / 2)
+            colour = look(method).colour
+            panel.hlines(heights, part.low, part.high, color=colour, linewidth=1)
+            for filled in (False, True):
+                mine = ((part.bound == "") == filled).to_numpy()
+                panel.plot(part.fewer[mine], heights[mine], linestyle="", marker=look(method).marker, color=colour,
+                           markerfacecolor=colour if filled else "white", label=look(method).label if filled else None)
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.set_yticks(range(len(rivals)), [look(rival).label for rival in rivals])
+        panel.set(title=pair.replace("-", " → "), xlabel="% fewer teacher calls than ... at equal accuracy (hollow: at least)")
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 

@@ -14,6 +14,8 @@ Pair = tuple[str, str]                   # teacher, student
 CONTROLS = ("mse", "ckd", "ckd_calibrated")              # in every table; `ckd` at one pass of the student an image
 BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
 WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd", *CONTROLS)
+OURS = ("ce+ckd", "ce+ckd+dist")                         # chosen on the pilot's development images (LOG.md)
+FEWER_CALLS = ("ckd_pairs", *CONTROLS, "dist", *OURS)
 WRN, RESNET, VGG = ("wrn_40_2", "wrn_16_2"), ("resnet110", "resnet32"), ("vgg13", "vgg8")
 
 
@@ -50,7 +52,8 @@ def _quick() -> dict[str, Experiment]:
             "white_box": Experiment(pairs, WHITE_BOX, (50, 100, 200), seeds),
             "dimensionality": Experiment(pairs, _pooled(1, 2, 5, 10), (50, 100, 200, 400), seeds, targets),
             "cars": Experiment(pairs, BLACK_BOX, (100, 200), seeds, targets, dataset="digits_cropped"),
-            "large_n": Experiment(pairs, BLACK_BOX, (800, 1200), seeds)}
+            "large_n": Experiment(pairs, BLACK_BOX, (800, 1200), seeds),
+            "fewer_calls": Experiment(pairs, FEWER_CALLS, (25, 50, 100, 200, 400), seeds)}
 
 
 def _pilot() -> dict[str, Experiment]:
@@ -59,7 +62,8 @@ def _pilot() -> dict[str, Experiment]:
             "white_box": Experiment(pairs, WHITE_BOX, (1600, 3200), seeds),
             "dimensionality": Experiment(pairs, _pooled(1, 10, 50, 100), (1600, 3200), seeds),
             "cars": Experiment(pairs, BLACK_BOX, (1400, 2000), seeds, dataset="stanford_cars"),
-            "large_n": Experiment(pairs, BLACK_BOX, (10_000, 16_000), seeds)}
+            "large_n": Experiment(pairs, BLACK_BOX, (10_000, 16_000), seeds),
+            "fewer_calls": Experiment(pairs, FEWER_CALLS, (400, 800, 1600, 2000, 2400, 3200, 4800, 6400), (4, 5, 6))}
 
 
 def _paper() -> dict[str, Experiment]:
@@ -68,7 +72,8 @@ def _paper() -> dict[str, Experiment]:
             "white_box": Experiment((WRN, VGG), WHITE_BOX, (1600, 2400, 3200), seeds),
             "dimensionality": Experiment((WRN, VGG), _pooled(1, 10, 50, 100), calls, seeds),
             "cars": Experiment(every, BLACK_BOX, (1400, 1600, 1800, 2000), seeds, dataset="stanford_cars"),
-            "large_n": Experiment(every, BLACK_BOX, (8000, 10_000, 12_000, 16_000), seeds)}
+            "large_n": Experiment(every, BLACK_BOX, (8000, 10_000, 12_000, 16_000), seeds),
+            "fewer_calls": Experiment(every, FEWER_CALLS, (400, 800, *calls), seeds)}
 
 
 PROFILES = {profile.name: profile for profile in (
