@@ -9,7 +9,7 @@ from .analysis import ENDS, first_crossings, resamples
 from .study import Experiment
 
 TARGETS = 5
-COLUMNS = ["pair", "method", "rival", "seeds", "target", "fewer", "low", "high", "bound"]
+COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "low", "high", "bound"]
 
 
 def fresh(table: pd.DataFrame, grid: Experiment) -> pd.DataFrame:
@@ -19,12 +19,12 @@ def fresh(table: pd.DataFrame, grid: Experiment) -> pd.DataFrame:
 
 def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) -> pd.DataFrame:
     """Per cent fewer calls of each method than of each rival at equal test accuracy, by pair: a line for each of five
-    targets and last one (target nan) for their mean.
+    targets and last one (target nan) for the mean of those that are known, `targets` of them.
 
     The targets are fixed from validation (`spaced`). A curve is the mean over the seeds that have every n of both methods
     and reaches a target as in section 4.3. Where it is above the target at its fewest calls it counts as there by those,
     where it never comes there as by its most: `fewer` is then a lower bound ('>='), or without meaning (nan) where the
-    bounds say nothing. low, high: over resamples of the seeds, both curves together (nan of one seed).
+    bounds say nothing. low, high: over resamples of the seeds, both curves together, where known (nan of one seed).
     """
     lines = []
     for (pair, part), method, rival in product(table[table.status == "done"].groupby("pair"), methods, rivals):
@@ -36,10 +36,13 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
         found = [_compare(targets, mine, other, seeds) for seeds in drawn]
         fewer, bound = found[0][0][:, 0], found[0][1][:, 0]
         spread = found[-1][0] if len(mine) > 1 else np.full((TARGETS, 1), np.nan)
-        for target, share, is_bound, shares in zip([*targets, np.nan], [*fewer, fewer.mean()], [*bound, bound.any()],
-                                                   [*spread, spread.mean(0)]):
-            low, high = np.quantile(shares, ENDS, method="closest_observation")
-            lines.append([pair, method, rival, len(mine), target, share, low, high, ">=" if is_bound else ""])
+        known = ~np.isnan(fewer)
+        for target, rows in [*((target, [i]) for i, target in enumerate(targets)), (np.nan, np.flatnonzero(known))]:
+            shares = _mean(spread[rows])
+            shares = shares[~np.isnan(shares)]
+            low, high = np.quantile(shares, ENDS, method="closest_observation") if len(shares) else (np.nan, np.nan)
+            lines.append([pair, method, rival, len(mine), target, int(known[rows].sum()), _mean(fewer[rows, None])[0], low, high,
+                          ">=" if (bound & known)[rows].any() else ""])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -56,6 +59,12 @@ def spaced(mine: pd.Series, rival: pd.Series) -> np.ndarray:
     if low >= high:
         low, high = rival.iloc[0], rival.max()
     return np.linspace(low, high, TARGETS + 2)[1:-1]
+
+
+def _mean(shares: np.ndarray) -> np.ndarray:
+    """[R]: the mean of [targets, R] over the targets that are known in each resample; nan where none is."""
+    count = (~np.isnan(shares)).sum(0)
+    return np.where(count > 0, np.nansum(shares, axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _compare(targets: np.ndarray, mine: pd.DataFrame, other: pd.DataFrame, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

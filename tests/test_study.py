@@ -11,9 +11,12 @@ from ckdlib.store import Store
 
 def test_profiles():
     count = {name: Counter(run.experiment for run in study.select(name)) for name in study.PROFILES}
-    assert count["quick"] == {"black_box": 120, "white_box": 54, "dimensionality": 48, "cars": 60, "large_n": 60}
-    assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60}
-    assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600}
+    assert count["quick"] == {"black_box": 120, "white_box": 54, "dimensionality": 48, "cars": 60, "large_n": 60,
+                              "fewer_calls": 45}
+    assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60,
+                              "fewer_calls": 168}
+    assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600,
+                              "fewer_calls": 600}
     paper = study.PROFILES["paper"]
     assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == study.Recipe()
     assert (paper.recipe.learning_rate, paper.recipe.momentum, paper.recipe.weight_decay, paper.recipe.batch,
@@ -36,7 +39,7 @@ def test_arguments_narrow_every_grid_to_what_it_holds():
         (label, method, 100): 1 for label, method in (("black_box", "ckd"), ("white_box", "vid"), ("cars", "ckd"))}
     assert cells(calls=[800], method_names=["kd"]) == {("large_n", "kd", 800): 1}
     assert cells(calls=[70, 800], method_names=["kd"]) == {("black_box", "kd", 70): 1, ("large_n", "kd", 800): 1}
-    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality"}
+    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality", "fewer_calls"}
 
 
 def test_a_named_experiment_takes_the_arguments_as_they_are():
