@@ -1,6 +1,8 @@
 """The benchmark: its straightforward implementation computes the library's losses; its lines hold what they must."""
 import json
 import multiprocessing
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -89,6 +91,14 @@ def test_students_in_threads_take_their_turns_together():
     here.send(False)
     worker.join(20)
     assert not worker.is_alive()
+
+
+def test_memory_is_that_of_this_process_alone():
+    """A large parent does not count, nor what was freed before the process was."""
+    code = "from ckdlib import bench; print(bench.memory('cpu'))"
+    block = torch.ones(2**28)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 100 < float(done.stdout) < 900 and bench.memory("cpu") > 1024 and block[0] == 1
 
 
 def test_the_floor():

@@ -4,10 +4,10 @@ Both are kept waiting in processes of their own and run in turns on the same mad
 turn, so that what else the machine does hits both.
 """
 import multiprocessing
-import resource
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple, Sequence
 
@@ -80,7 +80,8 @@ def memory(device: str) -> float:
     """MiB at most so far, of the device or of this process (without its loader workers)."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    line, = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024   # rusage would begin with the parent's
 
 
 # The comparison.
