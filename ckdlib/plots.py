@@ -40,7 +40,7 @@ METHODS = {
     "mse": Look("MSE control", "#009e73", "X", "--"),
     "ckd_calibrated": Look("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": Look("CE + CKD", "#117733", "h"),
-    "ce+ckd+dist": Look("CE + CKD + DIST", "#332288", "d"),
+    "ce+ckd+dist": Look("CE + CKD + DIST", "#7b3294", "d"),
 } | {f"{family}{suffix}": Look(f"{name}{suffix.upper()}", colour, marker, line)
      for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
      for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}

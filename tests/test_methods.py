@@ -62,6 +62,7 @@ def test_weights_of_the_protocol():
     assert weights["fitnets"] == {"labels": 1, "kl": 1, "fitnets": 100} and weights["vid"] == {"labels": 1, "kl": 1, "vid": 1}
     assert weights["fitnets+crd"] == {"labels": 1, "kl": 1, "crd": 0.8, "fitnets": 100}
     assert weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1} and methods.get("vid+ckd").sampler is methods.pairs
+    assert weights["ce+ckd"] == {"labels": 1, "teacher": 5} and weights["ce+ckd+dist"] == {"labels": 1, "teacher": 5, "dist": 2}
     assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
 
 

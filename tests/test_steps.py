@@ -1,5 +1,6 @@
 """What CUDA needs of a step, as far as a machine without one can tell: that nothing waits for the host, that steps live in
 fixed memory, that threads change no student, that bfloat16 changes little. With a CUDA device: recorded steps too."""
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -152,6 +153,16 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
     assert many == pytest.approx(single, abs=0.5)
 
 
+def test_networks_made_in_threads_are_those_of_their_seeds():
+    """Initialisers draw from one generator of the whole process."""
+    def weights(seed):
+        return torch.cat([p.flatten() for p in teacher.new("resnet20", 10, seed).parameters()])
+    alone = [weights(seed) for seed in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(weights, range(40)))
+    assert all(map(torch.equal, alone, together))
+
+
 def test_threads_stop_when_nobody_waits_for_them(here, brief):
     runs = [replace(one, recipe=replace(one.recipe, steps=100_000, checks=50_000)) for one in brief(["ce"], seeds=(1, 2, 3))]
     runs.insert(0, brief(["ce"], seeds=(4,))[0])
@@ -218,3 +229,7 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
 def test_contrast_needs_two_classes():
     with pytest.raises(InputError, match="one class, and CRD contrasts classes; choose a larger n"):
         methods.get("crd").helpers(Problem(10, 8, present=1))
+    views, answers, _ = training()
+    views.labels = torch.zeros_like(views.labels)
+    with pytest.raises(InputError, match="one class"):
+        train.fit(teacher.new("resnet8", 10), methods.get("crd"), TWENTY, views, answers)

@@ -90,7 +90,7 @@ def test_a_teacher_is_kept_as_it_answers(digits, teachers):
     assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
     net, card = teacher.load(path, digits, "resnet14", CPU)
     test = teacher.Views(digits.test, digits.transform)
-    assert card["test_accuracy"] == pytest.approx(teacher.train.accuracy(teacher.train.predict(net, test), test.labels), abs=1e-3)
+    assert card["test_accuracy"] == pytest.approx(teacher.train.accuracy(teacher.train.predict(net, test), test.labels).item(), abs=1e-3)
 
 
 def test_a_changed_file_is_noticed(digits, teachers, tmp_path):
