@@ -1,4 +1,4 @@
-"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | bench`, each with --help."""
+"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | follow | headline | bench`, each with --help."""
 import argparse
 import json
 import sys
@@ -64,6 +64,11 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("output", type=Path)
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                           help="VALUE as JSON, else text; paths from the current folder")
+    follow = commands.add_parser("follow", parents=[where, grid], help="the offset and both accuracies along some trainings")
+    follow.add_argument("--protocol", action="store_true", help="the paper's schedule instead of the profile's")
+    follow.add_argument("--every", type=int, default=10, metavar="ROUNDS", help="rounds between two looks")
+    headline = commands.add_parser("headline", help="the README's table, from rows of fewer_calls")
+    headline.add_argument("--results", type=Path, default=Path("results/pilot"))
     timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
     timed.add_argument("--pair", nargs="+", default=[], help="default: the pairs of pilot and paper; on a CPU the first of each")
     timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
@@ -115,6 +120,19 @@ def run(args: argparse.Namespace) -> None:
     runner.run(runs_of(args), place_of(args), args.jobs, args.time_budget, args.add_features)
 
 
+def follow(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from . import runner
+    from .schedules import Recipe
+    if args.every < 1:
+        raise InputError(f"--every {args.every}: give at least 1")
+    runs = runs_of(args)
+    if args.protocol:
+        runs = [replace(one, recipe=Recipe(learning_rate=one.recipe.learning_rate)) for one in runs]
+    runner.follow(runs, place_of(args), args.every)
+
+
 def status(args: argparse.Namespace) -> None:
     from . import runner
     for line in runner.status(runs_of(args), place_of(args)):
@@ -141,6 +159,12 @@ def notebook(args: argparse.Namespace) -> None:
             return found
         return [str(Path(path).resolve()) for path in found] if isinstance(found, list) else str(Path(found).resolve())
     execute(args.notebook, args.output, **{name: value(name, text) for name, text in args.p})
+
+
+def headline(args: argparse.Namespace) -> None:
+    from .savings import headline as table
+    from .store import Store
+    print(table(Store(args.results).rows()))
 
 
 def batch(args: argparse.Namespace) -> None:
@@ -205,7 +229,8 @@ def bench(args: argparse.Namespace) -> None:
         write_json(args.json, lines)
 
 
-COMMANDS = {"bench": bench, "run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook}
+COMMANDS = {"bench": bench, "run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook,
+            "follow": follow, "headline": headline}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ from typing import Callable, Iterable, Sequence
 import torch
 from tqdm import tqdm
 
-from . import data, methods, models, teacher, train
+from . import data, methods, models, students, teacher, train
 from .data import Dataset, Views
 from .errors import InputError, OutOfTime, choose
 from .files import writable_folder, write_json, write_tensors
@@ -138,6 +138,24 @@ def _grouped(runs: Iterable[Run], *fields: str) -> dict:
 
 def _asking(runs: Iterable[Run]) -> list[Run]:
     return [one for one in runs if methods.get(one.method).asks]
+
+
+def follow(runs: Sequence[Run], place: Place, every: int = 10, report: Report = print) -> None:
+    """Train students one after another, without rows, and keep what `students.follow` sees of each along the way; those that
+    were followed are left alone."""
+    store, datasets = Store(place.results), check(runs, place, report)
+    for name, part in _grouped([one for one in runs if one.dataset in datasets], "dataset").items():
+        keys = _keys(part, place, datasets[name], None, report)
+        there = {line["run"] for line in store.along()}
+        todo = {key: one for key, one in keys.items() if key not in there and methods.get(one.method).asks}
+        _call_teachers(list(todo.values()), place, datasets[name], False, None, report)
+        for key, one in todo.items():
+            lines = students.follow(key, one, place, every)
+            store.keep_along(lines)
+            if lines:
+                last = lines[-1]
+                report(f"{key}: step {last['step']}, test {last['test_accuracy']:.2f} %, offset {last['offset']:.1f}, "
+                       f"without it {last['calibrated_accuracy']:.2f} %")
 
 
 def status(runs: Sequence[Run], place: Place) -> list[str]:

@@ -11,6 +11,7 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
         self.path, self.measures_path = folder / "rows.jsonl", folder / "measures.jsonl"
+        self.along_path = folder / "along.jsonl"
 
     def rows(self, report=print) -> list[dict]:
         """Every readable row, in the order of writing; unreadable lines are left out and said to `report`."""
@@ -33,6 +34,14 @@ class Store:
     def note(self, measures: dict) -> None:
         """Add measures that belong to no row: a teacher's."""
         _append(self.measures_path, measures)
+
+    def along(self) -> list[dict]:
+        """The lines of students that were followed along their training; unreadable ones are left out."""
+        return _read(self.along_path, ("run", "step", "offset"))[0]
+
+    def keep_along(self, lines: Iterable[dict]) -> None:
+        for line in lines:
+            _append(self.along_path, line)
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""

@@ -12,15 +12,18 @@ from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, T
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, NamedTuple
 
 import torch
+from torch import Tensor, nn
 
 from . import data, losses, methods, teacher, train
 from .data import Dataset, Views
 from .errors import OutOfTime
 from .files import read_tensors, sha256, write_tensors
+from .ledger import Features
 from .measures import measure
+from .methods import Method
 from .place import Place
 from .store import Store
 from .study import Run
@@ -104,6 +107,45 @@ def _teacher_test_logits(path: Path) -> torch.Tensor:
     return read_tensors(path)[0]["test"]
 
 
+class Lesson(NamedTuple):
+    """What one student learns from, on the device."""
+    dataset: Dataset
+    test: Views
+    method: Method
+    shown: Views                         # training images
+    held_out: Views                      # validation images
+    teacher_sha256: str | None           # None and no answers for methods that ask no teacher
+    answers: Tensor | None
+    features: Features | None
+
+    def fit(self, net: nn.Module, one: Run, place: Place, after_round) -> train.Result:
+        return train.fit(net, self.method, one.recipe, self.shown, self.answers, self.held_out, one.seed,
+                         after_round=after_round, features=self.features, precision=place.precision)
+
+    def offset(self, net: nn.Module) -> Tensor | None:
+        """[C]: what calibration would add to the logits; None without answers."""
+        if self.answers is None:
+            return None
+        target = losses.joint_target(self.shown.labels, self.answers, *train.TARGET_WEIGHTS)
+        return losses.calibration_offset(train.predict(net, self.shown), target)
+
+
+def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
+    """A run's images and kept teacher calls, and its student as it starts."""
+    dataset, test = _images(place, one.dataset)
+    method, device = methods.get(one.method), torch.device(place.device)
+    training, validation = data.split(len(dataset.train), one.n, one.seed)
+    shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
+    answers, features, digest = None, None, None
+    if method.asks:
+        digest = teacher.read_card(place.teacher_path(dataset.name, one.teacher))["weights_sha256"]
+        ledger = place.ledger(dataset, digest, one.seed)
+        answers = ledger.kept(training).to(device)
+        features = ledger.kept_features(training, device) if method.white_box else None
+    net = teacher.new(one.student, len(dataset.classes), one.seed).to(device)
+    return Lesson(dataset, test, method, shown, held_out, digest, answers, features), net
+
+
 def train_student(key: str, one: Run, place: Place, deadline: float | None = None,
                   stop: threading.Event | None = None) -> Outcome:
     """Train one student on the kept teacher calls, keep its weights and test logits; returns its row and measures."""
@@ -112,41 +154,44 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
             raise OutOfTime
 
     in_time()
-    dataset, test = _images(place, one.dataset)
-    method, device = methods.get(one.method), torch.device(place.device)
-    training, validation = data.split(len(dataset.train), one.n, one.seed)
-    shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
-    answers, features, digest, reference = None, None, None, None
-    if method.asks:
-        digest = teacher.read_card(place.teacher_path(dataset.name, one.teacher))["weights_sha256"]
-        ledger = place.ledger(dataset, digest, one.seed)
-        answers = ledger.kept(training).to(device)
-        features = ledger.kept_features(training, device) if method.white_box else None
-        reference = _teacher_test_logits(place.teacher_logits(digest))
-    net = teacher.new(one.student, len(dataset.classes), one.seed).to(device)
-    result = train.fit(net, method, one.recipe, shown, answers, held_out, one.seed, after_round=in_time,
-                       features=features, precision=place.precision)
-    logits = train.predict(net, test)
+    given, net = lesson(one, place)
+    result = given.fit(net, one, place, in_time)
+    logits = train.predict(net, given.test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
     row = asdict(one) | {
-        "run": key, "dataset": dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
-        "teacher_calls": len(training) if method.asks else 0, "train_images": len(training),
-        "val_accuracy": round(train.validate(net, held_out).item(), 4),
-        "test_accuracy": round(train.accuracy(logits, test.labels).item(), 4),
+        "run": key, "dataset": given.dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
+        "teacher_calls": len(given.shown) if given.method.asks else 0, "train_images": len(given.shown),
+        "val_accuracy": round(train.validate(net, given.held_out).item(), 4),
+        "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4),
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
-        "seconds": round(result.seconds, 2), "dataset_sha256": dataset.digest, "teacher_sha256": digest,
-        "logits": f"logits/{key}.safetensors", "precision": place.precision, "device": teacher.device_name(device),
-        "code": code_version(), "versions": teacher.versions(),
+        "seconds": round(result.seconds, 2), "dataset_sha256": given.dataset.digest, "teacher_sha256": given.teacher_sha256,
+        "logits": f"logits/{key}.safetensors", "precision": place.precision,
+        "device": teacher.device_name(torch.device(place.device)), "code": code_version(), "versions": teacher.versions(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     if result.status != "done":
         return row, None
-    offset = None
-    if answers is not None:
-        target = losses.joint_target(shown.labels, answers, *train.TARGET_WEIGHTS)
-        offset = losses.calibration_offset(train.predict(net, shown), target)
-    return row, measure(key, logits, test.labels, reference, offset)
+    reference = _teacher_test_logits(place.teacher_logits(given.teacher_sha256)) if given.method.asks else None
+    return row, measure(key, logits, given.test.labels, reference, given.offset(net))
+
+
+def follow(key: str, one: Run, place: Place, every: int) -> list[dict]:
+    """Train one student on kept calls and look at it after every so many rounds: lines of step, loss, validation score,
+    test_accuracy, the norm of its `offset` and calibrated_accuracy, the test accuracy if that were added."""
+    given, net = lesson(one, place)
+    lines: list[dict] = []
+
+    def look(progress: train.Progress) -> None:
+        if progress.rounds % every == 0:
+            logits = train.predict(net, given.test)
+            seen = measure(key, logits, given.test.labels, offset=given.offset(net))
+            lines.append(asdict(one) | {
+                "run": key, "round": progress.rounds, "step": progress.steps, "loss": progress.loss, "score": progress.score,
+                "precision": place.precision, "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4)}
+                | {name: seen[name] for name in ("offset", "calibrated_accuracy")})
+    given.fit(net, one, place, look)
+    return lines
 
 
 @cache

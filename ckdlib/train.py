@@ -44,6 +44,7 @@ class Saved(NamedTuple):
 class Progress(NamedTuple):
     """Where a training is at the end of a round."""
     rounds: int
+    steps: int
     loss: float                          # mean over the round's steps
     score: float                         # of the validation; nan without
     save: Callable[[], Saved]
@@ -115,7 +116,7 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
         if verdict.rewind:
             modules.load_state_dict(best)
         if after_round:
-            after_round(Progress(rounds, loss, score, saved))
+            after_round(Progress(rounds, step, loss, score, saved))
     modules.load_state_dict(best)
     return Result(status, best_score, best_step, step, images, time.perf_counter() - started)
 

@@ -301,3 +301,26 @@ def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
         runner.run(brief(["kd"]), replace(rounded, precision="float32"), report=quiet)
     with pytest.raises(InputError, match="unknown precision 'half'.*float32, bfloat16"):
         place.at(here.results, precision="half")
+
+
+def test_a_student_is_followed_along_its_training(here, brief, digits):
+    """The last look is at the student that a row tells of, and a calibrated one has no offset."""
+    runs = brief(["ckd", "ckd_calibrated", "ce"], n=[60])
+    rows = {row["run"]: row for row in runner.run(runs, here, 1, report=quiet)}
+    store, said = Store(here.results), []
+    runner.follow(runs, here, 2, said.append)
+    lines = store.along()
+    assert [(line["method"], line["round"], line["step"]) for line in lines] == [("ckd", 2, 4), ("ckd_calibrated", 2, 4)]
+    assert lines[0]["offset"] > 0.01 and lines[1]["offset"] < 1e-3
+    assert lines[1]["calibrated_accuracy"] == pytest.approx(lines[1]["test_accuracy"], abs=0.3)
+    runner.follow(runs, here, 1, quiet)
+    assert store.along() == lines        # followed already
+    Store(here.results).along_path.unlink()
+    runner.follow(runs, here, 1, quiet)
+    last = {line["run"]: line for line in store.along()}
+    assert len(store.along()) == 6 and all(line["step"] == 6 for line in last.values())
+    measured = store.measures()
+    for run, line in last.items():
+        if rows[run]["best_step"] == 6:
+            assert line["test_accuracy"] == pytest.approx(rows[run]["test_accuracy"], abs=1e-3)
+            assert line["offset"] == pytest.approx(measured[run]["offset"], rel=1e-3)
