@@ -173,6 +173,24 @@ def savings(cells: pd.DataFrame) -> Figure:
     return figure
 
 
+def along(lines: pd.DataFrame) -> Figure:
+    """Along a training: the offset's norm, and the test accuracy as it is (solid) and with the offset added (dotted).
+
+    lines: as `students.follow` gives them, one recipe; a colour a method, a line a seed and n.
+    """
+    figure, ((left, right),) = _grid(1, 2, 3.6, 10)
+    for (method, _, _), part in lines.groupby(["method", "n", "seed"], sort=False):
+        how = look(method)
+        mark = {"color": how.colour, "marker": how.marker, "markersize": 4, "markevery": 0.1}
+        left.plot(part.step, part.offset, linestyle=how.line, label=how.label, **mark)
+        right.plot(part.step, part.test_accuracy, **mark)
+        right.plot(part.step, part.calibrated_accuracy, linestyle=":", **mark)
+    left.set(xlabel="optimiser steps", ylabel="norm of the offset (logits)", ylim=(0, None))
+    right.set(xlabel="optimiser steps", ylabel="test accuracy (%); dotted: offset added")
+    left.legend()
+    return figure
+
+
 def spectra(kinds: Mapping[str, pd.DataFrame], teacher: Mapping[str, Sequence[float]],
             label: str = "singular value") -> Figure:
     """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard deviation).
