@@ -1,4 +1,5 @@
 """The optimiser steps of one training: the same work on the same memory every time, so that CUDA can record it."""
+import os
 import threading
 from contextlib import contextmanager
 from typing import Callable, Iterator, NamedTuple
@@ -18,12 +19,13 @@ class Replay:
     """`work(key)`, which must wait for nothing on the host and take and leave everything at fixed places.
 
     On CUDA the first call of a key is made as it is (a warm-up that counts), the second is recorded as a graph and it and
-    all later ones replay that; what `work` returned when it was recorded is returned each time. Elsewhere it is called.
+    all later ones replay that; what `work` returned when it was recorded is returned each time. Elsewhere, and where the
+    environment says CKD_GRAPHS=0, it is called.
     """
 
     def __init__(self, work: Callable, device: torch.device, generator: torch.Generator | None = None):
         self.work, self.generator = work, generator
-        self.records = device.type == "cuda"
+        self.records = device.type == "cuda" and os.environ.get("CKD_GRAPHS") != "0"
         self.seen: set = set()
         self.graphs: dict = {}
 

@@ -214,16 +214,34 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
     views = Views(images(), TRANSFORM, "cuda")
     answers, maps = (3 * torch.nn.functional.one_hot(views.labels, 10)).float(), training()[2]
     maps.maps = [level.cuda() for level in maps.maps]
-    for records in (True, False):
-        real = Replay.__init__
-        monkeypatch.setattr(Replay, "__init__", lambda self, *given: (real(self, *given),
-                                                                       setattr(self, "records", records))[0])
-        losses_, net = [], teacher.new("resnet8", 10, 5).cuda()
-        train.fit(net, how, replace(TWENTY, batch=16), views, answers if how.asks else None, None, 1,
-                  lambda progress: losses_.append(progress.loss), features=maps if how.white_box else None)
-        monkeypatch.setattr(Replay, "__init__", real)
-        told.append(losses_)
-    assert told[0] == pytest.approx(told[1], abs=1e-4, rel=1e-4)
+    for graphs in "10":
+        monkeypatch.setenv("CKD_GRAPHS", graphs)
+        told.append([])
+        train.fit(teacher.new("resnet8", 10, 5).cuda(), how, replace(TWENTY, batch=16), views, answers if how.asks else None,
+                  views, 1, lambda progress: told[-1].append((progress.loss, progress.score)), features=maps if how.white_box else None)
+    for recorded, plain in zip(*told):
+        assert recorded == pytest.approx(plain, abs=1e-3, rel=1e-4)
+
+
+def test_what_is_recorded_and_when(monkeypatch):
+    """The protocol of `Replay` with a stand-in for CUDA's graphs: once as it is, then recorded, then replayed."""
+    done = []
+
+    class Graph:
+        def register_generator_state(self, generator): done.append("random")
+        def capture_begin(self, capture_error_mode): done.append("begin")
+        def capture_end(self): done.append("end")
+        def replay(self): done.append("replay")
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph, raising=False)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: type("Stream", (), {"synchronize": lambda self: done.append("wait")})())
+    work = Replay(lambda key: done.append(f"work {key}") or 2 * key, torch.device("cuda"), generator=object())
+    assert [work(1), work(1), work(2), work(1)] == [2, 2, 4, 2]
+    assert done == ["work 1", "random", "wait", "begin", "work 1", "end", "replay", "work 2", "replay"]
+    monkeypatch.setenv("CKD_GRAPHS", "0")
+    done.clear()
+    plain = Replay(lambda key: done.append(key), torch.device("cuda"))
+    plain(1), plain(1), plain(1)
+    assert done == [1, 1, 1]
 
 
 def test_contrast_needs_two_classes():
