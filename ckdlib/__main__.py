@@ -67,8 +67,9 @@ def parser() -> argparse.ArgumentParser:
     follow = commands.add_parser("follow", parents=[where, grid], help="the offset and both accuracies along some trainings")
     follow.add_argument("--protocol", action="store_true", help="the paper's schedule instead of the profile's")
     follow.add_argument("--every", type=int, default=10, metavar="ROUNDS", help="rounds between two looks")
-    headline = commands.add_parser("headline", help="the README's table, from rows of fewer_calls")
+    headline = commands.add_parser("headline", help="the README's table")
     headline.add_argument("--results", type=Path, default=Path("results/pilot"))
+    headline.add_argument("--experiment", default="black_box")
     timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
     timed.add_argument("--pair", nargs="+", default=[], help="default: the pairs of pilot and paper; on a CPU the first of each")
     timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
@@ -162,9 +163,9 @@ def notebook(args: argparse.Namespace) -> None:
 
 
 def headline(args: argparse.Namespace) -> None:
-    from .savings import headline as table
+    from .headline import headline as table
     from .store import Store
-    print(table(Store(args.results).rows()))
+    print(table(Store(args.results).rows(), args.experiment))
 
 
 def batch(args: argparse.Namespace) -> None:

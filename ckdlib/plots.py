@@ -178,7 +178,7 @@ def along(lines: pd.DataFrame) -> Figure:
 
     lines: as `students.follow` gives them, one recipe; a colour a method, a line a seed and n.
     """
-    figure, ((left, right),) = _grid(1, 2, 3.6, 10)
+    figure, ((left, right),) = _grid(1, 2, 3.6, 11)
     for (method, _, _), part in lines.groupby(["method", "n", "seed"], sort=False):
         how = look(method)
         mark = {"color": how.colour, "marker": how.marker, "markersize": 4, "markevery": 0.1}
@@ -186,8 +186,8 @@ def along(lines: pd.DataFrame) -> Figure:
         right.plot(part.step, part.test_accuracy, **mark)
         right.plot(part.step, part.calibrated_accuracy, linestyle=":", **mark)
     left.set(xlabel="optimiser steps", ylabel="norm of the offset (logits)", ylim=(0, None))
-    right.set(xlabel="optimiser steps", ylabel="test accuracy (%); dotted: offset added")
-    left.legend()
+    right.set(xlabel="optimiser steps", ylabel="test accuracy (%)", title="dotted: with the offset added")
+    right.legend(*left.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 

@@ -5,8 +5,8 @@ from typing import Sequence
 import numpy as np
 import pandas as pd
 
-from .analysis import ENDS, first_crossings, frame, resamples, summary
-from .study import FEWER_CALLS, OURS, Experiment, profile
+from .analysis import ENDS, first_crossings, resamples
+from .study import Experiment
 
 TARGETS = 5
 COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "low", "high", "bound"]
@@ -77,23 +77,3 @@ def _compare(targets: np.ndarray, mine: pd.DataFrame, other: pd.DataFrame, seeds
     share = 100 * (1 - np.maximum(a, mine.columns[0]) / np.minimum(b, other.columns[-1]))
     share[np.isposinf(a) | np.isneginf(b)] = np.nan
     return share, np.isneginf(a) | np.isposinf(b)
-
-
-def headline(rows: Sequence[dict]) -> str:
-    """The README's table, from the rows of `fewer_calls`: test accuracy, mean ± sd over fresh seeds, of each method and n, and
-    the calls that the last method of `study.OURS` saves against it."""
-    table = frame(rows, "fewer_calls", report=lambda line: None)
-    table = fresh(table, profile(table.profile.iloc[0]).experiments["fewer_calls"])
-    cells = summary(table).set_index(["method", "n"])
-    saved = savings(table, OURS[-1:], FEWER_CALLS)
-    saved = saved[saved.target.isna()].set_index("rival")
-    calls = sorted(table.n.unique())
-    lines = [["test accuracy (%) at n =", *map(str, calls), f"calls saved by `{OURS[-1]}`"], ["---"] * (len(calls) + 2)]
-    for method in (name for name in FEWER_CALLS if name in table.method.values):
-        shown = [f"{cells['mean'][method, n]:.1f} ± {cells['sd'][method, n]:.1f}" if (method, n) in cells.index else ""
-                 for n in calls]
-        cell = saved.loc[method] if method in saved.index else None
-        bound = "" if cell is None else {">=": "at least "}.get(cell.bound, "")
-        text = "" if cell is None or np.isnan(cell.fewer) else f"{bound}{cell.fewer:.0f} % [{cell.low:.0f}, {cell.high:.0f}]"
-        lines.append([f"`{method}`", *shown, text])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

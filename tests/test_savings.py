@@ -1,12 +1,9 @@
 """Calls saved at equal accuracy: by hand, with bounds, on the seeds that can be compared."""
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ckdlib import analysis, plots, savings, study
-from ckdlib.store import Store
+from ckdlib import plots, savings, study
 
 
 def rows(curves, calls=(80, 160, 320), validation=None):
@@ -95,17 +92,3 @@ def test_the_figure_of_a_training():
     assert [line.get_label() for line in left.lines] == ["CKD (all pairs)", "MSE control"]
     assert list(left.lines[0].get_ydata()) == [15, 30] and list(right.lines[1].get_ydata()) == [25, 30]
     assert right.lines[1].get_linestyle() == ":"
-
-
-def test_the_readme_table(capsys):
-    """On the quick sample: every method and n, and the saving that the table of savings holds."""
-    from ckdlib.__main__ import main
-    assert main(["headline", "--results", "results/quick"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    head, cells = lines[0].split(" | "), {line.split("`")[1]: line.split(" | ") for line in lines[2:]}
-    assert head[1:-1] == ["25", "50", "100", "200", "400"] and set(cells) == set(study.FEWER_CALLS)
-    table = analysis.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None)
-    mean_ = table[(table.method == "mse") & (table.n == 100)].test_accuracy
-    assert cells["mse"][3] == f"{mean_.mean():.1f} ± {mean_.std():.1f}"
-    found = mean(savings.savings(table, ["ce+ckd+dist"], ["mse"]))
-    assert cells["mse"][-1].startswith(f"{found.fewer:.0f} % [{found.low:.0f}, {found.high:.0f}]")

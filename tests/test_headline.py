@@ -1,0 +1,58 @@
+"""The README's table and figure: made from committed rows, by the command that stands beside them."""
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ckdlib import analysis, study
+from ckdlib.__main__ import main
+from ckdlib.store import Store
+
+
+def printed(capsys, *words):
+    assert main(["headline", *words]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def test_the_readme_holds_what_the_rows_say(capsys):
+    text = Path("README.md").read_text()
+    assert "python -m ckdlib headline\n" in text
+    assert printed(capsys) in text
+
+
+def test_the_committed_figure_was_made_of_these_rows():
+    """Page 03 leaves the numbers that its figure shows beside it."""
+    table = analysis.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+    kept = pd.read_csv("figures/pilot-figure2.csv")
+    pd.testing.assert_frame_equal(analysis.summary(table).round(4), kept, check_dtype=False)
+
+
+@pytest.mark.parametrize("method, rival, says", [
+    ("ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ("ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}])"),
+    ("ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error")])
+def test_the_readme_says_what_the_rows_say(method, rival, says):
+    table = analysis.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+    found = analysis.mean_differences(table, method, rival).iloc[0].to_dict()
+    found["seeds"] = {3: "three", 4: "four", 5: "five", 6: "six"}[found["seeds"]]
+    assert says.format(**found) in " ".join(Path("README.md").read_text().split())
+
+
+def test_cells_are_means_of_rows(capsys):
+    lines = printed(capsys, "--results", "results/quick").splitlines()
+    cells = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines[2:]}
+    assert lines[0] == "| n = | 50 | 100 | 200 | 400 | above `kd` |" and list(cells) == list(study.BLACK_BOX)
+    table = analysis.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
+    mean = table[(table.method == "mse") & (table.n == 100)].test_accuracy
+    assert cells["mse"][2] == f"{mean.mean():.1f} ± {mean.std():.1f}"
+    wide = table.pivot(index="seed", columns=["method", "n"], values="test_accuracy")
+    assert float(cells["mse"][-1].split()[0]) == pytest.approx((wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051)
+
+
+def test_an_experiment_without_kd_is_set_against_ckd(capsys):
+    assert "above `ckd_pairs`" in printed(capsys, "--results", "results/quick", "--experiment", "fewer_calls")
+
+
+def test_rows_that_are_not_there(tmp_path, capsys):
+    assert main(["headline", "--results", str(tmp_path)]) == 2
+    assert "no rows of experiment 'black_box'" in capsys.readouterr().err
