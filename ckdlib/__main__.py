@@ -165,6 +165,7 @@ def notebook(args: argparse.Namespace) -> None:
 def headline(args: argparse.Namespace) -> None:
     from .headline import headline as table
     from .store import Store
+    choose("experiment", args.experiment, study.profile("quick").experiments)
     print(table(Store(args.results).rows(), args.experiment))
 
 

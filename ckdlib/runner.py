@@ -1,10 +1,8 @@
 """Runs -> rows: what is planned, teacher calls first, then students, each row kept as its run finishes."""
 import sys
 import time
-from collections import defaultdict
-from operator import attrgetter
 from pathlib import Path
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Sequence
 
 import torch
 from tqdm import tqdm
@@ -16,13 +14,12 @@ from .files import writable_folder, write_json, write_tensors
 from .measures import measure
 from .methods import INNER, Problem
 from .place import Place, teacher_view
+from .plan import askers, grouped, plan
 from .store import Store
 from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
 
 Report = Callable[[str], None]
-EPOCHS = 250                             # assumed of a run with early stopping, where nothing was measured yet
-FLOPS = {"GPU": 1e13, "2-core CPU": 2e11}  # a second, assumed where nothing was measured yet
 
 
 def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget: float | None = None,
@@ -40,11 +37,11 @@ def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget:
     for line in plan(runs, place, datasets):
         report(line)
     try:
-        for name, part in _grouped(runs, "dataset").items():
+        for name, part in grouped(runs, "dataset").items():
             keys |= _keys(part, place, datasets[name], deadline, report)
         done = {row["run"] for row in store.rows(report)}
         todo = {key: one for key, one in keys.items() if key not in done}
-        for name, part in _grouped(todo.values(), "dataset").items():
+        for name, part in grouped(todo.values(), "dataset").items():
             _call_teachers(part, place, datasets[name], add_features, deadline, report)
             _save_splits(part, place, datasets[name])
     except OutOfTime as stopped:
@@ -66,7 +63,7 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
         raise InputError(f"{place.results} holds rows of precision {', '.join(other)}, which no table mixes with "
                          f"{place.precision}; leave out --precision or choose another folder with --results")
     datasets = {}
-    for name, part in _grouped(runs, "dataset").items():
+    for name, part in grouped(runs, "dataset").items():
         try:
             datasets[name] = place.dataset(name)
         except InputError as error:
@@ -74,10 +71,10 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
                 raise
             report(f"{part[0].experiment} is left out: {error}")
     runs = [one for one in runs if one.dataset in datasets]
-    for name, n in _grouped(runs, "dataset", "n"):
+    for name, n in grouped(runs, "dataset", "n"):
         data.split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
-        for name, source, student, method_name in _grouped(runs, "dataset", "teacher", "student", "method"):
+        for name, source, student, method_name in grouped(runs, "dataset", "teacher", "student", "method"):
             method, problem = methods.get(method_name), Problem(len(datasets[name].classes), images=2)
             if method.white_box:
                 problem = problem._replace(student=inner_shapes(student, datasets[name]),
@@ -91,62 +88,16 @@ def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
     return models.feature_shapes(model, len(dataset.classes), dataset.transform.crop)[INNER]
 
 
-def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> list[str]:
-    """A line for each experiment: runs, teacher calls beyond those of the lines above (runs of one teacher and seed share
-    them), and hours by this folder's rows or by stated assumptions."""
-    on_cpu, lines = place.device == "cpu", []
-    asked: dict[tuple, int] = defaultdict(int)               # dataset, teacher, seed -> calls so far
-    like = [row for row in Store(place.results).rows(lambda line: None) if ("CPU" in row["device"]) == on_cpu]
-    for experiment, part in _grouped(runs, "experiment").items():
-        before = sum(asked.values())
-        for ledger, same in _grouped(_asking(part), "dataset", "teacher", "seed").items():
-            asked[ledger] = max(asked[ledger], *(one.n - one.n // 5 for one in same))
-        flops = sum(_flops(one, datasets[one.dataset]) for one in part)
-        epochs = f", {EPOCHS} epochs each" if part[0].recipe.schedule == "plateau" else ""
-        told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{epochs})"
-                for kind, rate in FLOPS.items() if on_cpu or kind == "GPU"]
-        if like:
-            told = [f"{_hours(expected_seconds(part, like))} hours, one at a time (from like rows)"]
-        more = " more" if before else ""
-        lines.append(f"{experiment}: {len(part)} runs, {sum(asked.values()) - before}{more} teacher calls, "
-                     f"{' or '.join(told)}")
-    return lines
-
-
-def _hours(seconds: float) -> str:
-    hours = seconds / 3600
-    return "under 0.1" if hours < 0.1 else f"about {hours:.1f}" if hours < 10 else f"about {hours:,.0f}"
-
-
-def _flops(one: Run, dataset: Dataset) -> float:
-    """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
-    epoch = methods.steps_per_epoch(one.n - one.n // 5, one.recipe.batch)
-    steps = one.recipe.steps or min(EPOCHS, one.recipe.max_epochs) * epoch
-    method = methods.get(one.method)
-    passes = 2 if method.sampler is methods.pairs and method.forward is not methods.mixed else 1
-    return 3 * passes * steps * one.recipe.batch * models.flops(one.student, len(dataset.classes),
-                                                                dataset.transform.crop)
-
-
-def _grouped(runs: Iterable[Run], *fields: str) -> dict:
-    """Runs by the values of some fields (one field: its value, else their tuple), in order."""
-    parts: dict = defaultdict(list)
-    for one in runs:
-        parts[attrgetter(*fields)(one)].append(one)
-    return parts
-
-
-def _asking(runs: Iterable[Run]) -> list[Run]:
-    return [one for one in runs if methods.get(one.method).asks]
-
-
 def follow(runs: Sequence[Run], place: Place, every: int = 10, report: Report = print) -> None:
     """Train students one after another, without rows, and keep what `students.follow` sees of each along the way; those that
     were followed are left alone."""
     store, datasets = Store(place.results), check(runs, place, report)
-    for name, part in _grouped([one for one in runs if one.dataset in datasets], "dataset").items():
+    for name, part in grouped([one for one in runs if one.dataset in datasets], "dataset").items():
         keys = _keys(part, place, datasets[name], None, report)
         there = {line["run"] for line in store.along()}
+        for one in part:
+            if not methods.get(one.method).asks:
+                report(f"{one.method} asks no teacher, so it has no offset to follow")
         todo = {key: one for key, one in keys.items() if key not in there and methods.get(one.method).asks}
         _call_teachers(list(todo.values()), place, datasets[name], False, None, report)
         for key, one in todo.items():
@@ -163,7 +114,7 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
     store = Store(place.results)
     rows, running = store.rows(), set(store.running())
     done, lines = {row["run"] for row in rows}, []
-    for experiment, part in _grouped(runs, "experiment").items():
+    for experiment, part in grouped(runs, "experiment").items():
         try:
             dataset = place.dataset(part[0].dataset)
         except InputError as error:
@@ -258,7 +209,7 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
     experiment finds them. The teacher is also run on the test images, for Table 3 and Figure 5; that is no call.
     """
     device = torch.device(place.device)
-    for model, asking in _grouped(_asking(runs), "teacher").items():
+    for model, asking in grouped(askers(runs), "teacher").items():
         net, card = teacher.load(place.teacher_path(dataset.name, model), dataset, model, device)
         _measure_teacher(net, card["weights_sha256"], place, dataset)
 
@@ -266,7 +217,7 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
             maps, logits = net.forward_features(images)
             return maps[INNER], logits
 
-        for seed, part in sorted(_grouped(asking, "seed").items()):
+        for seed, part in sorted(grouped(asking, "seed").items()):
             if deadline is not None and time.monotonic() > deadline:
                 raise OutOfTime("time budget is used up while asking the teachers; the same command goes on")
             ledger, view = place.ledger(dataset, card["weights_sha256"], seed), teacher_view(dataset, seed, device)

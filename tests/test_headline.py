@@ -56,3 +56,5 @@ def test_an_experiment_without_kd_is_set_against_ckd(capsys):
 def test_rows_that_are_not_there(tmp_path, capsys):
     assert main(["headline", "--results", str(tmp_path)]) == 2
     assert "no rows of experiment 'black_box'" in capsys.readouterr().err
+    assert main(["headline", "--experiment", "foo"]) == 2
+    assert "unknown experiment 'foo'" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import data, measures, models, place, runner, study
+from ckdlib import data, measures, models, place, plan, runner, study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
 from ckdlib.store import Store
@@ -223,7 +223,7 @@ def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     alone = runner_runs(method_names=["ce"], calls=[400]) + runner_runs(method_names=["kd"], calls=[50])
     assert runner.plan(alone, here, {"digits": digits})[0].startswith("black_box: 2 runs, 40 teacher calls")
     runs = brief(["ckd", "mixup", "ckd_pairs"])
-    one, mixed, two = (runner._flops(run, digits) for run in runs)
+    one, mixed, two = (plan._flops(run, digits) for run in runs)
     assert two == 2 * one == 2 * mixed == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
     runner.run(runs, here, jobs=1, report=quiet)
     assert runner.plan(runs, here, {"digits": digits}) == ["black_box: 3 runs, 40 teacher calls, under 0.1 hours, one at a time "
@@ -309,6 +309,7 @@ def test_a_student_is_followed_along_its_training(here, brief, digits):
     rows = {row["run"]: row for row in runner.run(runs, here, 1, report=quiet)}
     store, said = Store(here.results), []
     runner.follow(runs, here, 2, said.append)
+    assert "ce asks no teacher, so it has no offset to follow" in said
     lines = store.along()
     assert [(line["method"], line["round"], line["step"]) for line in lines] == [("ckd", 2, 4), ("ckd_calibrated", 2, 4)]
     assert lines[0]["offset"] > 0.01 and lines[1]["offset"] < 1e-3
