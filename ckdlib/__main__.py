@@ -1,4 +1,4 @@
-"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | follow | headline | bench`, each with --help."""
+"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | headline | bench`, each with --help."""
 import argparse
 import json
 import sys
@@ -64,9 +64,6 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("output", type=Path)
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                           help="VALUE as JSON, else text; paths from the current folder")
-    follow = commands.add_parser("follow", parents=[where, grid], help="the offset and both accuracies along some trainings")
-    follow.add_argument("--protocol", action="store_true", help="the paper's schedule instead of the profile's")
-    follow.add_argument("--every", type=int, default=10, metavar="ROUNDS", help="rounds between two looks")
     headline = commands.add_parser("headline", help="the README's table")
     headline.add_argument("--results", type=Path, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
@@ -119,19 +116,6 @@ def runs_of(args: argparse.Namespace) -> list[study.Run]:
 def run(args: argparse.Namespace) -> None:
     from . import runner
     runner.run(runs_of(args), place_of(args), args.jobs, args.time_budget, args.add_features)
-
-
-def follow(args: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    from . import runner
-    from .schedules import Recipe
-    if args.every < 1:
-        raise InputError(f"--every {args.every}: give at least 1")
-    runs = runs_of(args)
-    if args.protocol:
-        runs = [replace(one, recipe=Recipe(learning_rate=one.recipe.learning_rate)) for one in runs]
-    runner.follow(runs, place_of(args), args.every)
 
 
 def status(args: argparse.Namespace) -> None:
@@ -232,7 +216,7 @@ def bench(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {"bench": bench, "run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook,
-            "follow": follow, "headline": headline}
+            "headline": headline}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ SOURCES = Path(__file__).parents[1] / "notebooks"
 ANALYSES = {                             # notebook -> the experiment whose rows it needs
     "03_table1_figure2": "black_box", "04_table2_white_box": "white_box", "05_figure4_dimensionality": "dimensionality",
     "06_figure5_flatness": "black_box", "07_table3_correlations": "black_box", "08_figure3_cars": "cars",
-    "09_large_n": "large_n", "11_fewer_calls": "fewer_calls"}
+    "09_large_n": "large_n", "11_fewer_calls": "fewer_calls", "12_protocol": "protocol"}
 OF_TEACHERS = {"06_figure5_flatness", "07_table3_correlations"}  # those that need students who asked a teacher
 
 

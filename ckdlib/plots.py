@@ -174,20 +174,23 @@ def savings(cells: pd.DataFrame) -> Figure:
 
 
 def along(lines: pd.DataFrame) -> Figure:
-    """Along a training: the offset's norm, and the test accuracy as it is (solid) and with the offset added (dotted).
+    """Along a training: the offset's norm, the test accuracy, and what that would be with the offset added.
 
-    lines: as `students.follow` gives them, one recipe; a colour a method, a line a seed and n.
+    lines: looks of `students.look`, with the method and seed of their runs; a colour a method, a line a run.
     """
-    figure, ((left, right),) = _grid(1, 2, 3.6, 11)
-    for (method, _, _), part in lines.groupby(["method", "n", "seed"], sort=False):
-        how = look(method)
-        mark = {"color": how.colour, "marker": how.marker, "markersize": 4, "markevery": 0.1}
-        left.plot(part.step, part.offset, linestyle=how.line, label=how.label, **mark)
-        right.plot(part.step, part.test_accuracy, **mark)
-        right.plot(part.step, part.calibrated_accuracy, linestyle=":", **mark)
-    left.set(xlabel="optimiser steps", ylabel="norm of the offset (logits)", ylim=(0, None))
-    right.set(xlabel="optimiser steps", ylabel="test accuracy (%)", title="dotted: with the offset added")
-    right.legend(*left.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.01, 0.5))
+    panels = {"offset": "norm of the offset (logits)", "test_accuracy": "test accuracy (%)",
+              "calibrated_accuracy": "the same with the offset added (%)"}
+    figure, (row,) = _grid(1, len(panels), 3.6, 13)
+    row[2].sharey(row[1])
+    for panel, (column, label) in zip(row, panels.items()):
+        for method in ordered(lines.method):
+            how = look(method)
+            for i, (_, part) in enumerate(lines[lines.method == method].groupby("run", sort=False)):
+                panel.plot(part.step, part[column], color=how.colour, linestyle=how.line, marker=how.marker, markersize=4,
+                           markevery=0.1, linewidth=1, label=how.label if i == 0 else None)
+        panel.set(xlabel="optimiser steps", ylabel=label)
+    row[0].set_ylim(0, None)
+    row[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 

@@ -14,6 +14,7 @@ from .errors import InputError
 from .measures import effective_rank
 
 CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
+NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
 NOISE = 1e-6                             # of the largest singular value: below it lies float32 rounding, not a value
 
 
@@ -29,7 +30,7 @@ def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
 def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     """A frame with measures as further columns, nan (or None) where a run has none."""
     there = pd.DataFrame([measures[run] for run in table.run if run in measures] or [{"run": ""}])
-    return table.merge(there.reindex(columns=list(dict.fromkeys([*there, *CURVES, "correlation_gaps"]))), on="run",
+    return table.merge(there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))), on="run",
                        how="left")
 
 

@@ -7,7 +7,7 @@ from typing import Callable, Sequence
 import torch
 from tqdm import tqdm
 
-from . import data, methods, models, students, teacher, train
+from . import data, methods, models, teacher, train
 from .data import Dataset, Views
 from .errors import InputError, OutOfTime, choose
 from .files import writable_folder, write_json, write_tensors
@@ -88,27 +88,6 @@ def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
     return models.feature_shapes(model, len(dataset.classes), dataset.transform.crop)[INNER]
 
 
-def follow(runs: Sequence[Run], place: Place, every: int = 10, report: Report = print) -> None:
-    """Train students one after another, without rows, and keep what `students.follow` sees of each along the way; those that
-    were followed are left alone."""
-    store, datasets = Store(place.results), check(runs, place, report)
-    for name, part in grouped([one for one in runs if one.dataset in datasets], "dataset").items():
-        keys = _keys(part, place, datasets[name], None, report)
-        there = {line["run"] for line in store.along()}
-        for one in part:
-            if not methods.get(one.method).asks:
-                report(f"{one.method} asks no teacher, so it has no offset to follow")
-        todo = {key: one for key, one in keys.items() if key not in there and methods.get(one.method).asks}
-        _call_teachers(list(todo.values()), place, datasets[name], False, None, report)
-        for key, one in todo.items():
-            lines = students.follow(key, one, place, every)
-            store.keep_along(lines)
-            if lines:
-                last = lines[-1]
-                report(f"{key}: step {last['step']}, test {last['test_accuracy']:.2f} %, offset {last['offset']:.1f}, "
-                       f"without it {last['calibrated_accuracy']:.2f} %")
-
-
 def status(runs: Sequence[Run], place: Place) -> list[str]:
     """A line for each experiment: runs done, running and left, teacher calls kept, an estimate of the time left."""
     store = Store(place.results)
@@ -169,8 +148,8 @@ def _train(todo: dict[str, Run], total: int, store: Store, place: Place, jobs: i
                 failed += 1
                 report(f"failed: {key}\n{outcome}")
                 continue
-            row, measures = outcome
-            store.append(row, measures)
+            row, *beside = outcome
+            store.append(row, *beside)
             rows.append(row)
             bar.update()
             if bar.disable:

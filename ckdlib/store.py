@@ -25,8 +25,10 @@ class Store:
         """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
         return {line["run"]: line for line in _read(self.measures_path, ("run", "raw"))[0]}
 
-    def append(self, row: dict, measures: dict | None = None) -> None:
-        """Add a row, and first its measures, so that a row that is there has them."""
+    def append(self, row: dict, measures: dict | None = None, along: Iterable[dict] = ()) -> None:
+        """Add a row, and first its measures and what was seen along its training, so that a row that is there has them."""
+        for line in along:
+            _append(self.along_path, line)
         if measures:
             _append(self.measures_path, measures)
         _append(self.path, row)
@@ -36,12 +38,8 @@ class Store:
         _append(self.measures_path, measures)
 
     def along(self) -> list[dict]:
-        """The lines of students that were followed along their training; unreadable ones are left out."""
-        return _read(self.along_path, ("run", "step", "offset"))[0]
-
-    def keep_along(self, lines: Iterable[dict]) -> None:
-        for line in lines:
-            _append(self.along_path, line)
+        """What was seen of students along their training (`students.look`), each look once; unreadable lines are left out."""
+        return list({(line["run"], line["step"]): line for line in _read(self.along_path, ("run", "step", "offset"))[0]}.values())
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""

@@ -1,4 +1,4 @@
-"""Students: one run -> its row and its measures; on a CPU many at once in processes, on CUDA in threads of one process.
+"""Students: one run -> its row, its measures, its looks; on a CPU many at once in processes, on CUDA in threads of one process.
 
 Each student has its own seed, batches, stopping and result, the same as if it were alone. On CUDA each thread trains in a
 stream of its own and replays its own recorded steps, so that small kernels of many students fill the device together.
@@ -26,9 +26,9 @@ from .measures import measure
 from .methods import Method
 from .place import Place
 from .store import Store
-from .study import Run
+from .study import Run, profile
 
-Outcome = tuple[dict, dict | None]       # a row and its measures
+Outcome = tuple[dict, dict | None, list[dict]]  # a row, its measures, what was seen along its training
 
 
 def default_jobs(device: str = "cpu") -> int:
@@ -38,7 +38,7 @@ def default_jobs(device: str = "cpu") -> int:
 
 def outcomes(runs: dict[str, Run], place: Place, jobs: int,
              deadline: float | None) -> Iterator[tuple[str, Outcome | str]]:
-    """(key, row and measures), or (key, traceback) of a run that failed; runs cut off by the deadline yield nothing."""
+    """(key, row and measures and looks), or (key, traceback) of a run that failed; runs cut off by the deadline yield nothing."""
     if place.device != "cpu":
         return in_threads(runs, place, jobs, deadline)
     if jobs > 1:
@@ -148,14 +148,21 @@ def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
 
 def train_student(key: str, one: Run, place: Place, deadline: float | None = None,
                   stop: threading.Event | None = None) -> Outcome:
-    """Train one student on the kept teacher calls, keep its weights and test logits; returns its row and measures."""
-    def in_time(*_) -> None:
+    """Train one student on the kept teacher calls, keep its weights and test logits; returns its row and measures, and the
+    looks along its training that its experiment asks for."""
+    def in_time() -> None:
         if deadline is not None and time.monotonic() > deadline or stop is not None and stop.is_set():
             raise OutOfTime
 
+    def after_round(progress: train.Progress) -> None:
+        in_time()
+        if every and progress.rounds % every == 0:
+            along.append(look(key, given, net, progress))
+
     in_time()
     given, net = lesson(one, place)
-    result = given.fit(net, one, place, in_time)
+    every, along = profile(one.profile).experiments[one.experiment].follow if given.method.asks else 0, []
+    result = given.fit(net, one, place, after_round)
     logits = train.predict(net, given.test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
@@ -171,27 +178,18 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     if result.status != "done":
-        return row, None
+        return row, None, along
     reference = _teacher_test_logits(place.teacher_logits(given.teacher_sha256)) if given.method.asks else None
-    return row, measure(key, logits, given.test.labels, reference, given.offset(net))
+    return row, measure(key, logits, given.test.labels, reference, given.offset(net)), along
 
 
-def follow(key: str, one: Run, place: Place, every: int) -> list[dict]:
-    """Train one student on kept calls and look at it after every so many rounds: lines of step, loss, validation score,
-    test_accuracy, the norm of its `offset` and calibrated_accuracy, the test accuracy if that were added."""
-    given, net = lesson(one, place)
-    lines: list[dict] = []
-
-    def look(progress: train.Progress) -> None:
-        if progress.rounds % every == 0:
-            logits = train.predict(net, given.test)
-            seen = measure(key, logits, given.test.labels, offset=given.offset(net))
-            lines.append(asdict(one) | {
-                "run": key, "round": progress.rounds, "step": progress.steps, "loss": progress.loss, "score": progress.score,
-                "precision": place.precision, "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4)}
-                | {name: seen[name] for name in ("offset", "calibrated_accuracy")})
-    given.fit(net, one, place, look)
-    return lines
+def look(key: str, given: Lesson, net: nn.Module, progress: train.Progress) -> dict:
+    """A student as it is after a round: test_accuracy, the norm of its `offset`, and calibrated_accuracy, the test accuracy
+    if that were added."""
+    logits, offset = train.predict(net, given.test), given.offset(net)
+    right, calibrated = (round(train.accuracy(answers, given.test.labels).item(), 4) for answers in (logits, logits + offset))
+    return {"run": key, "step": progress.steps, "loss": progress.loss, "score": progress.score, "test_accuracy": right,
+            "offset": float(f"{offset.norm().item():.5g}"), "calibrated_accuracy": calibrated}
 
 
 @cache

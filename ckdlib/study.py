@@ -16,6 +16,7 @@ BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
 WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd", *CONTROLS)
 OURS = ("ce+ckd", "ce+ckd+dist")                         # chosen on the pilot's development images (LOG.md)
 FEWER_CALLS = ("ckd_pairs", *CONTROLS, "dist", *OURS)
+PROTOCOL = ("ce", "kd", *FEWER_CALLS)
 WRN, RESNET, VGG = ("wrn_40_2", "wrn_16_2"), ("resnet110", "resnet32"), ("vgg13", "vgg8")
 
 
@@ -32,6 +33,8 @@ class Experiment:
     seeds: tuple[int, ...]
     targets: tuple[float, ...] = ()      # test accuracies in per cent whose price in calls is tabulated
     dataset: str | None = None           # None: the profile's
+    recipe: Recipe | None = None         # None: the profile's
+    follow: int = 0                      # rounds between two looks at a student along its training; 0: none
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def _quick() -> dict[str, Experiment]:
             "dimensionality": Experiment(pairs, _pooled(1, 2, 5, 10), (50, 100, 200, 400), seeds, targets),
             "cars": Experiment(pairs, BLACK_BOX, (100, 200), seeds, targets, dataset="digits_cropped"),
             "large_n": Experiment(pairs, BLACK_BOX, (800, 1200), seeds),
-            "fewer_calls": Experiment(pairs, FEWER_CALLS, (25, 50, 100, 200, 400), seeds)}
+            "fewer_calls": Experiment(pairs, FEWER_CALLS, (25, 50, 100, 200, 400), seeds),
+            "protocol": Experiment(pairs, ("ce", "kd", "ckd_pairs", *CONTROLS), (200,), seeds, recipe=Recipe(patience=20), follow=5)}
 
 
 def _pilot() -> dict[str, Experiment]:
@@ -63,7 +67,8 @@ def _pilot() -> dict[str, Experiment]:
             "dimensionality": Experiment(pairs, _pooled(1, 10, 50, 100), (1600, 3200), seeds),
             "cars": Experiment(pairs, BLACK_BOX, (1400, 2000), seeds, dataset="stanford_cars"),
             "large_n": Experiment(pairs, BLACK_BOX, (10_000, 16_000), seeds),
-            "fewer_calls": Experiment(pairs, FEWER_CALLS, (400, 800, 1600, 2000, 2400, 3200, 4800, 6400), (4, 5, 6))}
+            "fewer_calls": Experiment(pairs, FEWER_CALLS, (400, 800, 1600, 2000, 2400, 3200, 4800, 6400), (4, 5, 6)),
+            "protocol": Experiment(pairs, PROTOCOL, (1600,), (4, 5, 6), recipe=Recipe(), follow=20)}
 
 
 def _paper() -> dict[str, Experiment]:
@@ -160,13 +165,13 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
                                           for axis, values in given.items()}
         if any(values and not axes[axis] for axis, values in given.items()):
             continue
-        axes = {axis: values or getattr(grid, axis) for axis, values in axes.items()}
+        axes, recipe = {axis: values or getattr(grid, axis) for axis, values in axes.items()}, grid.recipe or chosen.recipe
         for seed, n, (source, student), method, rate in product(
                 axes["seeds"], sorted(axes["calls"], reverse=True), axes["pairs"], axes["methods"],
-                learning_rates or (chosen.recipe.learning_rate,)):
+                learning_rates or (recipe.learning_rate,)):
             run = Run(name, label, dataset or grid.dataset or chosen.dataset, source, student, method, n, seed,
-                      replace(chosen.recipe, learning_rate=rate))
-            runs.setdefault((run.dataset, source, student, method, n, seed, rate), run)
+                      replace(recipe, learning_rate=rate))
+            runs.setdefault((run.dataset, source, student, method, n, seed, run.recipe), run)
     return list(runs.values())
 
 
@@ -178,14 +183,15 @@ def _narrowed(chosen: Profile, label: str, axis: str, values: Sequence) -> list:
 
 
 def members(rows: Sequence[dict], experiment: str) -> list[dict]:
-    """The rows of an experiment: those made for it, and those of others on the same images that fall into its grid."""
+    """The rows of an experiment: those made for it, and those of others, of the same images and recipe, that fall into its grid."""
     own = [row for row in rows if row["experiment"] == experiment]
     held: dict[str, list[set]] = {}      # profile -> pairs, methods and n of the experiment
 
     def belongs(row: dict) -> bool:
         grids = profile(row["profile"]).experiments
         grid, other = grids.get(experiment), grids.get(row["experiment"])
-        if row["experiment"] == experiment or grid is None or other is None or grid.dataset != other.dataset:
+        if row["experiment"] == experiment or not (grid and other) or \
+                (grid.dataset, grid.recipe) != (other.dataset, other.recipe):
             return row["experiment"] == experiment
         if row["profile"] not in held:
             axes = (grid.pairs, grid.methods, grid.calls)
@@ -224,18 +230,18 @@ def missing(rows: Sequence[Mapping], experiment: str) -> list[str]:
 def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:
     """Seconds that `runs` will take one after another, from like rows; None while nothing was measured.
 
-    A run is judged by the mean of its own student, method and n, else of student and method, else of all rows.
+    A run is judged by the mean of its own schedule, student, method and n, else without n, else of all rows.
     """
     groups: dict[tuple, list[float]] = {}
     for row in rows:
-        for like in _likeness(row["student"], row["method"], row["n"]):
+        for like in _likeness(row["recipe"]["schedule"], row["student"], row["method"], row["n"]):
             groups.setdefault(like, []).append(row["seconds"])
     if not groups:
         return None
     means = {like: sum(values) / len(values) for like, values in groups.items()}
-    return sum(next(means[like] for like in _likeness(run.student, run.method, run.n) if like in means)
-               for run in runs)
+    return sum(next(means[like] for like in _likeness(run.recipe.schedule, run.student, run.method, run.n)
+                    if like in means) for run in runs)
 
 
-def _likeness(student: str, method: str, n: int) -> tuple[tuple, ...]:
-    return (student, method, n), (student, method), ()
+def _likeness(schedule: str, student: str, method: str, n: int) -> tuple[tuple, ...]:
+    return (schedule, student, method, n), (schedule, student, method), ()

@@ -56,12 +56,12 @@ def test_run_all_on_a_tiny_grid(tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert Counter(row["experiment"] for row in rows) == {
-        "black_box": 8, "white_box": 4, "dimensionality": 4, "cars": 4, "large_n": 4, "fewer_calls": 4}
+        "black_box": 8, "white_box": 4, "dimensionality": 4, "cars": 4, "large_n": 4, "fewer_calls": 4, "protocol": 4}
     made = sorted(path.name for path in (tmp_path / "notebooks").iterdir())
     assert made == sorted(f"{stem}.{kind}" for kind in ("html", "ipynb") for stem in (
         "00_tour", "01_teacher-digits-resnet14", "01_teacher-digits_cropped-resnet14", "02_experiments", *ANALYSES, "10_verdict"))
     for name in ("figure2", "compute", "table2", "figure3", "figure4", "figure5", "figure5_divided", "table3", "large_n",
-                 "fewer_calls", "calls_saved"):
+                 "fewer_calls", "calls_saved", "along", "protocol_differences"):
         for kind in ("png", "pdf"):
             assert (tmp_path / "figures" / f"{name}.{kind}").stat().st_size > 1000
     assert "resnet14-resnet8,vid," in (tmp_path / "figures" / "table2.csv").read_text()

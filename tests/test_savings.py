@@ -86,9 +86,11 @@ def test_the_figure_shows_bounds_hollow():
 
 
 def test_the_figure_of_a_training():
-    lines = pd.DataFrame([{"method": method, "n": 100, "seed": 1, "step": step, "offset": 3.0 * step, "test_accuracy": 10.0 + step,
-                           "calibrated_accuracy": 20.0 + step} for method in ("ckd", "mse") for step in (5, 10)])
-    left, right = plots.along(lines).axes
-    assert [line.get_label() for line in left.lines] == ["CKD (all pairs)", "MSE control"]
-    assert list(left.lines[0].get_ydata()) == [15, 30] and list(right.lines[1].get_ydata()) == [25, 30]
-    assert right.lines[1].get_linestyle() == ":"
+    lines = pd.DataFrame([{"method": method, "run": f"{method}.{seed}", "step": step, "offset": 3.0 * step,
+                           "test_accuracy": 10.0 + step, "calibrated_accuracy": 20.0 * seed + step}
+                          for method in ("mse", "ckd") for seed in (1, 2) for step in (5, 10)])
+    offset, plain, calibrated = plots.along(lines).axes
+    assert [list(line.get_ydata()) for line in offset.lines] == [[15, 30]] * 4
+    assert [list(line.get_ydata()) for line in calibrated.lines] == [[25, 30], [45, 50]] * 2
+    assert [text.get_text() for text in calibrated.get_legend().get_texts()] == ["CKD (all pairs)", "MSE control"]
+    assert plain.get_ylim() == calibrated.get_ylim()

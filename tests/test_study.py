@@ -12,9 +12,9 @@ from ckdlib.store import Store
 def test_profiles():
     count = {name: Counter(run.experiment for run in study.select(name)) for name in study.PROFILES}
     assert count["quick"] == {"black_box": 120, "white_box": 54, "dimensionality": 48, "cars": 60, "large_n": 60,
-                              "fewer_calls": 45}
+                              "fewer_calls": 45, "protocol": 18}
     assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60,
-                              "fewer_calls": 168}
+                              "fewer_calls": 168, "protocol": 27}
     assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600,
                               "fewer_calls": 600}
     paper = study.PROFILES["paper"]
@@ -39,7 +39,8 @@ def test_arguments_narrow_every_grid_to_what_it_holds():
         (label, method, 100): 1 for label, method in (("black_box", "ckd"), ("white_box", "vid"), ("cars", "ckd"))}
     assert cells(calls=[800], method_names=["kd"]) == {("large_n", "kd", 800): 1}
     assert cells(calls=[70, 800], method_names=["kd"]) == {("black_box", "kd", 70): 1, ("large_n", "kd", 800): 1}
-    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality", "fewer_calls"}
+    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality",
+                                                                            "fewer_calls"}
 
 
 def test_a_named_experiment_takes_the_arguments_as_they_are():
@@ -60,6 +61,14 @@ def test_a_run_serves_every_experiment_whose_grid_holds_it():
     assert figure4 == {"rkd", "rkd_1", "rkd_2", "rkd_5", "rkd_10", "ckd_pairs", "mse", "ckd", "ckd_calibrated"}
     assert {row["dataset"] for row in study.members(rows, "cars")} == {"digits_cropped"}
     assert {row["n"] for row in study.members(rows, "black_box")} == {50, 100, 200, 400}
+
+
+def test_rows_of_another_recipe_serve_no_other_experiment():
+    rows = [row_of(run) for run in study.select("pilot", calls=[1600], seeds=[4])]
+    assert {row["experiment"] for row in study.members(rows, "protocol")} == {"protocol"}
+    assert {row["experiment"] for row in study.members(rows, "fewer_calls")} == {"fewer_calls"}
+    recipes = {run.recipe for run in study.select("pilot", ["protocol"], learning_rates=[0.1])}
+    assert recipes == {study.Recipe(learning_rate=0.1)}
 
 
 def test_runs_outside_the_grid_are_shared_where_the_experiment_has_their_like():
@@ -144,6 +153,6 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
 
 def test_time_is_expected_from_like_rows():
     runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[50, 100], seeds=[1])
-    like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0}
+    like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0, "recipe": {"schedule": "one_cycle"}}
     assert study.expected_seconds(runs, []) is None
     assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 4 + 4 + 2 + 2
