@@ -44,7 +44,7 @@ def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[st
     found = measures.get(f"teacher {digests[0]}")
     if found is None:
         raise InputError(f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch again")
-    return {name: found[curve] for curve, name in CURVES.items() if curve in found}
+    return {name: found[curve][:above_noise(found[curve])] for curve, name in CURVES.items() if curve in found}
 
 
 def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:
@@ -59,26 +59,30 @@ def scaled(values: ArrayLike) -> np.ndarray:
     return values / values.max()
 
 
+def above_noise(*curves: ArrayLike) -> int:
+    """How many ranks of all these curves are above NOISE (a network of F features gives logits of rank F + 1 at most)."""
+    return min((int((scaled(values) > NOISE).sum()) for values in curves), default=0)
+
+
 def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame]:
-    """For each kind of curve in CURVES that any run has: the mean over seeds of the singular values, with sd and t
-    interval, by pair, method, n and rank. divide: each curve by its largest value."""
+    """For each kind of curve in CURVES that any run has: the mean over seeds of the singular values above NOISE, with sd and
+    t interval, by pair, method, n and rank. divide: each curve by its largest value."""
     found = {}
     for curve, name in CURVES.items():
         lines = []
         for cell, part in table.dropna(subset=curve).groupby(CELL):
             curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
             lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
-                      for rank, values in enumerate(curves.T, 1)]
+                      for rank, values in enumerate(curves.T[:above_noise(*curves)], 1)]
         found |= {name: pd.DataFrame(lines)} if lines else {}
     return found
 
 
 def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
     """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
-    ratio of their curves. Only ranks at which every run has more than NOISE of its largest value are used (a network of
-    F features gives logits of rank F + 1 at most); nan where there is no curve."""
+    ratio of their curves. Only ranks at which every run is above NOISE are used; nan where there is no curve."""
     curves = table[curve].dropna()
-    kept = min((int((scaled(values) > NOISE).sum()) for values in curves), default=0)
+    kept = above_noise(*curves)
     return curves.map(lambda values: float(np.log10((scaled(values) if divide else np.array(values))[:kept]).mean())
                       ).reindex(table.index)
 

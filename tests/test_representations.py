@@ -102,6 +102,16 @@ def test_curves_and_their_height(measured):
     assert representations.heights(measured)[(measured.method == "kd") & (measured.seed == 1)].item() == 1.5
 
 
+def test_rounding_is_no_singular_value(measured):
+    """Logits of few features have few singular values; what float32 leaves beyond them is neither shown nor compared."""
+    lengthened = measured.assign(raw=measured.raw.map(lambda values: [*values, values[0] * 1e-8]))
+    ranks = representations.spectra(lengthened)["raw"]["rank"]
+    assert set(ranks) == set(representations.spectra(measured)["raw"]["rank"])
+    assert representations.heights(lengthened).equals(representations.heights(measured))
+    teacher = {f"teacher {digest}": {"raw": [2.0, 1.0, 1e-8]} for digest in measured.teacher_sha256.dropna()}
+    assert representations.teacher_curves(measured, teacher) == {"raw": [2.0, 1.0]}
+
+
 def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divided(measured):
     flat = representations.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
     assert set(flat.rival) == {"kd"} and flat.loc["raw", "mean"] == pytest.approx(-1) and flat.loc["raw", "says"] == "lower"
