@@ -15,12 +15,13 @@ import torch
 
 from .. import methods, models, study, teacher, train
 from ..data import TRANSFORMS, Views
+from ..place import choose_device
+from ..plan import EPOCHS
 from ..schedules import Recipe
 from ..students import default_jobs
 from .plain import BATCH, CLASSES, IMAGES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
-EPOCHS = 250                             # assumed of a student of `paper`
 ACCESSES = 14                            # of an element of a convolution's output in one step, see `floor`
 LIKE = {"crd": "crd", "rkd": "rkd", "ckd": "ckd", "ckd_pairs": "ckd", "mse": "ckd", "ckd_calibrated": "ckd"}  # else kd
 
@@ -48,7 +49,7 @@ def run_plain(case: Case, connection: Connection) -> None:
 def run_ours(case: Case, connection: Connection, turns: int, threads: int, students: int) -> None:
     """`students` in threads of this process, in step from turn to turn."""
     torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+    choose_device(case.device)
     images, answers = made_up()
     recipe = Recipe(schedule="one_cycle", steps=case.steps * turns, checks=turns)
     started = None
