@@ -60,7 +60,7 @@ def test_run_all_on_a_tiny_grid(tmp_path):
     made = sorted(path.name for path in (tmp_path / "notebooks").iterdir())
     assert made == sorted(f"{stem}.{kind}" for kind in ("html", "ipynb") for stem in (
         "00_tour", "01_teacher-digits-resnet14", "01_teacher-digits_cropped-resnet14", "02_experiments", *ANALYSES, "10_verdict"))
-    for name in ("figure2", "compute", "table2", "figure3", "figure4", "figure5", "figure5_divided", "table3", "large_n",
+    for name in ("figure2", "differences", "table2", "figure3", "figure4", "figure5", "figure5_divided", "table3", "large_n",
                  "fewer_calls", "calls_saved", "along", "protocol_differences"):
         for kind in ("png", "pdf"):
             assert (tmp_path / "figures" / f"{name}.{kind}").stat().st_size > 1000
