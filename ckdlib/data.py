@@ -5,6 +5,7 @@ folders, or torchvision's checked download), `stanford_cars` (class folders, or 
 images laid out as train/<class>/<image> and test/<class>/<image>.
 """
 import json
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,29 +128,24 @@ def load(name: str, root: Path, cache: Path, size: int | None = None, flip: bool
     folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
     InputError if the dataset is unknown or its folder cannot be used.
     """
-    if name in ("digits", "digits_cropped"):
-        return _dataset(name, *_digits(8 if name == "digits" else 9))
-    if name == "cifar100":
-        folder = root / "cifar100"
-        if not (folder / "train").is_dir():
-            return _dataset(name, *_torchvision_cifar100(root))
-        return _dataset(name, *_folder(folder, cache, 32))
-    if name == "stanford_cars":
-        return _dataset(name, *_cars(root / name, cache))
+    if name in TRANSFORMS:
+        if name == "cifar100":
+            there = (root / name / "train").is_dir()
+            parts = _folder(root / name, cache, 32) if there else _torchvision_cifar100(root)
+        else:
+            parts = _cars(root / name, cache) if name == "stanford_cars" else _digits(8 if name == "digits" else 9)
+        return _dataset(name, *parts, TRANSFORMS[name])
     folder = Path(name)
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
-    return _dataset(folder.resolve().name, *_folder(folder, cache, size), flip)
+    train, test, classes = _folder(folder, cache, size)
+    side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
+    mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
+    transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
+    return _dataset(folder.resolve().name, train, test, classes, transform)
 
 
-def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], flip: bool = True) -> Dataset:
-    if name not in TRANSFORMS:
-        side = train.pixels.shape[1]
-        values = train.pixels.view(-1, 3).float() / 255
-        mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
-        transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
-    else:
-        transform = TRANSFORMS[name]
+def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform) -> Dataset:
     tensors = (train.pixels, train.labels, test.pixels, test.labels)
     digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
     return Dataset(name, classes, train, test, transform, digest)
@@ -168,6 +164,7 @@ def _digits(side: int) -> tuple[Images, Images, tuple[str, ...]]:
 
 
 def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+    """In the order of class folders, by class and file name: the same images, subsets and digest from either source."""
     from torchvision.datasets import CIFAR100
     try:
         parts = [CIFAR100(root, train=train, download=True) for train in (True, False)]
@@ -175,8 +172,12 @@ def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         raise InputError(f"no images in {root / 'cifar100'} and torchvision's download failed ({str(error)[:80]}); "
                          f"put class folders at {root / 'cifar100'}/train and test, or name their parent with --data"
                          ) from None
-    train, test = (Images(torch.from_numpy(part.data), torch.tensor(part.targets)) for part in parts)
-    return train, test, tuple(parts[0].classes)
+    made = []
+    for part, ((file, _),) in zip(parts, (CIFAR100.train_list, CIFAR100.test_list)):
+        names = pickle.loads((root / part.base_folder / file).read_bytes(), encoding="latin1")["filenames"]  # md5 is checked
+        order = torch.tensor(sorted(range(len(names)), key=lambda i: (part.targets[i], names[i])))
+        made.append(Images(torch.from_numpy(part.data), torch.tensor(part.targets))[order])
+    return *made, tuple(parts[0].classes)
 
 
 def _cars(folder: Path, cache: Path) -> tuple[Images, Images, tuple[str, ...]]:

@@ -103,7 +103,7 @@ class Ledger:
             if size > self.feature_limit:
                 raise InputError(f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} GiB, more "
                                  f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise feature_limit")
-            for number, part in enumerate(missing.split(self.shard), len(every)):
+            for number, part in enumerate(missing.split(self.shard) if len(missing) else (), len(every)):
                 tensors = {"index": part} | _answers(teacher(view(part)), len(part), features)
                 write_tensors(self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin)
         return self.kept(index)

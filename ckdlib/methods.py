@@ -1,6 +1,6 @@
 """The registry of methods: how a batch is drawn, how the student sees it, and which loss terms with which weights.
 
-A new method is one entry here, its loss in `losses`, and its test; no other code compares method names.
+A new method is one entry here, its loss in `losses`, and its test; no code that trains compares method names.
 """
 import re
 from dataclasses import dataclass

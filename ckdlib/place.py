@@ -31,11 +31,12 @@ class Place:
     def dataset(self, name: str) -> Dataset:
         return data.load(name, self.data, self.cache, self.image_size, self.flip)
 
-    def teacher_path(self, dataset: str, model: str) -> Path:
-        """Of the batch's own teacher; of the published one where there is no own."""
-        own, published = (teacher.weights_path(folder, dataset, model)
+    def teacher_path(self, dataset: Dataset, model: str) -> Path:
+        """Of the batch's own teacher; of the published one where there is no own and it is of these images."""
+        own, published = (teacher.weights_path(folder, dataset.name, model)
                           for folder in (self.results / "teachers", self.teachers))
-        return published if published.exists() and not own.exists() else own
+        fits = published.exists() and teacher.read_card(published)["dataset_sha256"] == dataset.digest
+        return published if fits and not own.exists() else own
 
     def teacher_logits(self, teacher_sha256: str) -> Path:
         """Where a teacher's logits of the test images are kept."""
@@ -70,9 +71,10 @@ def own_precision(device: str) -> str:
 def choose_device(name: str | None) -> str:
     """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there.
 
-    On CUDA, float32 will mean float32 (no TF32), and convolutions are timed once for each shape.
+    On CUDA, float32 will mean float32 (no TF32), and convolutions are not timed to choose the fastest: that waits for the
+    whole device, which no step may while another is recorded.
     """
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, True
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, False
     if name is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

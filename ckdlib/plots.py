@@ -52,9 +52,9 @@ INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 
 
 def look(method: str) -> Look:
-    """How a method is drawn, the same in every figure; `rkd_D` for any D."""
+    """How a method is drawn, the same in every figure; `rkd_D` for any D. A new one is grey until METHODS has it."""
     if method in METHODS or not method.startswith("rkd_"):
-        return METHODS[method]
+        return METHODS.get(method, Look(method, "#444444", "8", ":"))
     dims = int(method.removeprefix("rkd_"))
     return Look(f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2)), "<>hHd8"[dims % 6])
 
@@ -64,8 +64,9 @@ def ordered(methods: Iterable[str]) -> list[str]:
     known = list(METHODS)
 
     def place(method: str) -> tuple[int, int]:
-        pooled = method not in METHODS
-        return known.index("rkd" if pooled else method), int(method.removeprefix("rkd_")) if pooled else 0
+        if method not in METHODS and method.startswith("rkd_"):
+            return known.index("rkd"), int(method.removeprefix("rkd_"))
+        return known.index(method) if method in METHODS else len(known), 0
     return sorted(set(methods), key=place)
 
 

@@ -80,11 +80,14 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
 
 def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
     """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
-    ratio of their curves. Only ranks at which every run is above NOISE are used; nan where there is no curve."""
-    curves = table[curve].dropna()
-    kept = above_noise(*curves)
-    return curves.map(lambda values: float(np.log10((scaled(values) if divide else np.array(values))[:kept]).mean())
-                      ).reindex(table.index)
+    ratio of their curves. Only ranks at which every run of its pair is above NOISE are used; nan where there is no curve."""
+    def height(curves: pd.Series) -> pd.Series:
+        kept = above_noise(*curves)
+        return curves.map(lambda values: float(np.log10((scaled(values) if divide else np.array(values))[:kept]).mean()))
+
+    there = table.dropna(subset=curve)
+    return there.groupby("pair", group_keys=False)[curve].apply(height).reindex(table.index) if len(there) else \
+        pd.Series(np.nan, table.index)
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:

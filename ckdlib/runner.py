@@ -100,7 +100,7 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
             lines.append(f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})")
             continue
         digests = {model: teacher.read_card(path)["weights_sha256"] for model in {one.teacher for one in part}
-                   if (path := place.teacher_path(dataset.name, model)).exists()}
+                   if (path := place.teacher_path(dataset, model)).exists()}
         keys = {one.key(dataset.digest, digests.get(one.teacher)): one for one in part}
         left = [one for key, one in keys.items() if key not in done]
         asked = {(one.teacher, one.seed) for one in part}
@@ -128,7 +128,7 @@ def make_teacher(profile_name: str, model: str, place: Place, dataset_name: str 
     dataset = place.dataset(dataset_name or chosen.dataset)
     if checkpoint is not None:
         return teacher.import_teacher(dataset, model, checkpoint, folder, device)
-    path = place.teacher_path(dataset.name, model)
+    path = place.teacher_path(dataset, model)
     if path.exists():
         return teacher.load(path, dataset, model, device)[1]
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
@@ -140,6 +140,8 @@ def _train(todo: dict[str, Run], total: int, store: Store, place: Place, jobs: i
            report: Report) -> None:
     """Train the students of `todo`, appending each row as it comes."""
     report(f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once")
+    if not todo:
+        return
     rows, failed, left = store.rows(lambda line: None), 0, dict(todo)
     with tqdm(total=len(todo), unit="student", disable=not sys.stdout.isatty()) as bar:
         for key, outcome in outcomes(todo, place, min(jobs, len(todo)), deadline):
@@ -171,7 +173,7 @@ def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float |
     asked = {one.teacher for one in runs if methods.get(one.method).asks}
     digests = {}
     for model in sorted(asked):
-        path = place.teacher_path(dataset.name, model)
+        path = place.teacher_path(dataset, model)
         if not path.exists():
             teacher.train_teacher(dataset, model, profile(runs[0].profile).teacher_recipe, place.results / "teachers",
                                   torch.device(place.device), deadline=deadline, report=report,
@@ -189,7 +191,7 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
     """
     device = torch.device(place.device)
     for model, asking in grouped(askers(runs), "teacher").items():
-        net, card = teacher.load(place.teacher_path(dataset.name, model), dataset, model, device)
+        net, card = teacher.load(place.teacher_path(dataset, model), dataset, model, device)
         _measure_teacher(net, card["weights_sha256"], place, dataset)
 
         def inside(images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:

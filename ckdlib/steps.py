@@ -12,7 +12,9 @@ from .ledger import Features
 from .methods import Batch, Method
 from .schedules import Recipe
 
+STREAMS = 32                             # that torch has on a device: more threads would share some
 _RECORDING = threading.Lock()            # one graph is recorded at a time; others may run meanwhile
+_OWN = threading.local()
 
 
 class Replay:
@@ -55,12 +57,14 @@ class Replay:
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On CUDA a stream apart, after what the caller's stream has to do and before what it will: trainings of several
-    threads overlap, and graphs cannot be recorded in the default stream."""
+    """On CUDA this thread's own stream, after what the caller's stream has to do and before what it will: trainings of
+    several threads overlap, and graphs cannot be recorded in the default stream."""
     if device.type != "cuda":
         yield
         return
-    outer, own = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    if not hasattr(_OWN, "stream"):      # one a thread: torch has STREAMS and deals them out again and again
+        _OWN.stream = torch.cuda.Stream(device)
+    outer, own = torch.cuda.current_stream(device), _OWN.stream
     own.wait_stream(outer)
     try:
         with torch.cuda.stream(own):

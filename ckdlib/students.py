@@ -25,6 +25,7 @@ from .ledger import Features
 from .measures import measure
 from .methods import Method
 from .place import Place
+from .steps import STREAMS
 from .store import Store
 from .study import Run, profile
 
@@ -52,7 +53,7 @@ def in_threads(runs: dict[str, Run], place: Place, jobs: int,
     """`outcomes` by threads; whoever leaves this generator early makes them stop at their next round."""
     for name in {one.dataset for one in runs.values()}:
         _images(place, name)             # once, before any thread
-    return _pooled(ThreadPoolExecutor(jobs), runs, place, deadline, threading.Event())
+    return _pooled(ThreadPoolExecutor(min(jobs, STREAMS)), runs, place, deadline, threading.Event())
 
 
 def _pooled(pool: Executor, runs: dict[str, Run], place: Place, deadline: float | None,
@@ -138,7 +139,7 @@ def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
     shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
     answers, features, digest = None, None, None
     if method.asks:
-        digest = teacher.read_card(place.teacher_path(dataset.name, one.teacher))["weights_sha256"]
+        digest = teacher.read_card(place.teacher_path(dataset, one.teacher))["weights_sha256"]
         ledger = place.ledger(dataset, digest, one.seed)
         answers = ledger.kept(training).to(device)
         features = ledger.kept_features(training, device) if method.white_box else None

@@ -2,6 +2,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
 from . import methods, models, teacher
@@ -230,18 +231,19 @@ def missing(rows: Sequence[Mapping], experiment: str) -> list[str]:
 def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:
     """Seconds that `runs` will take one after another, from like rows; None while nothing was measured.
 
-    A run is judged by the mean of its own schedule, student, method and n, else without n, else of all rows.
+    A run is judged by the mean of its own images, schedule, student, method and n, else without n, else of all rows.
     """
     groups: dict[tuple, list[float]] = {}
     for row in rows:
-        for like in _likeness(row["recipe"]["schedule"], row["student"], row["method"], row["n"]):
+        for like in _likeness(row["dataset"], row["recipe"]["schedule"], row["student"], row["method"], row["n"]):
             groups.setdefault(like, []).append(row["seconds"])
     if not groups:
         return None
     means = {like: sum(values) / len(values) for like, values in groups.items()}
-    return sum(next(means[like] for like in _likeness(run.recipe.schedule, run.student, run.method, run.n)
+    return sum(next(means[like] for like in _likeness(run.dataset, run.recipe.schedule, run.student, run.method, run.n)
                     if like in means) for run in runs)
 
 
-def _likeness(schedule: str, student: str, method: str, n: int) -> tuple[tuple, ...]:
-    return (schedule, student, method, n), (schedule, student, method), ()
+def _likeness(dataset: str, schedule: str, student: str, method: str, n: int) -> tuple[tuple, ...]:
+    cell = (Path(dataset).name, schedule, student, method)
+    return (*cell, n), cell, ()

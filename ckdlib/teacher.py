@@ -67,7 +67,8 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
         raise InputError(f"the training of teacher {model} diverged; lower its learning rate "
                          f"({recipe.learning_rate}) or choose another recipe")
     card = _write(path, net, dataset, device, model, source="trained here", recipe=asdict(recipe), seed=seed,
-                  training_precision=precision,                  training_seconds=round(before + time.monotonic() - started, 1), steps=result.steps)
+                  training_precision=precision, training_seconds=round(before + time.monotonic() - started, 1),
+                  steps=result.steps)
     checkpoint.unlink(missing_ok=True)
     report(f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
            f"{path.relative_to(folder.parent)}")

@@ -75,7 +75,7 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
                   bfloat16)
     modules, moments = steps.modules, [state["momentum_buffer"] for state in steps.optimiser.state.values()]
     sampler = method.sampler(train.labels.cpu(), recipe.batch, order)
-    step, rounds, images, best_step, best = 0, 0, 0, 0, _state(modules)
+    step, rounds, images, best_step = 0, 0, 0, 0
     best_score, status, verdict = float("nan"), "done", Verdict()
     calibration = Replay(lambda _: calibrate(net, train, teacher, bfloat16), device)
     validating = Replay(lambda _: validate(net, validation, recipe.monitor, bfloat16), device)
@@ -100,6 +100,7 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
             images += len(plan().index)
             verdict = schedule.observe(float("nan"))
             step, rounds = step + schedule.round_steps, rounds + 1
+    best = _state(modules)
 
     while not verdict.stop:
         shown, loss = steps.take(plan())

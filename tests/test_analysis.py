@@ -251,3 +251,7 @@ def test_every_method_has_a_look_of_its_own():
     assert len({(look.colour, look.line) for look in plots.METHODS.values()}) == len(plots.METHODS)
     black_box = [plots.METHODS[method] for method in study.BLACK_BOX]
     assert len({look.marker for look in black_box}) == len(black_box)
+
+
+def test_a_new_method_can_be_drawn():
+    assert plots.look("mine").label == "mine" and plots.ordered(["mine", "rkd_5", "kd", "rkd"]) == ["kd", "rkd", "rkd_5", "mine"]

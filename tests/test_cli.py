@@ -2,6 +2,8 @@
 import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -106,3 +108,9 @@ def test_run_and_status_from_the_shell(tmp_path):
     assert done.returncode == 0 and "[1/1] resnet14-resnet8 ce n=50 seed 1" in done.stdout
     told = subprocess.run([sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True)
     assert told.stdout.startswith("black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made")
+
+
+def test_an_installed_library_is_whole():
+    """pyproject.toml names every package."""
+    named = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    assert sorted(named) == sorted(".".join(path.parent.parts) for path in Path("ckdlib").rglob("__init__.py"))

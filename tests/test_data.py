@@ -1,4 +1,7 @@
 """Images: views against a naive loop, nested splits, class folders good and bad."""
+import hashlib
+import pickle
+
 import pytest
 import torch
 
@@ -91,6 +94,13 @@ def test_a_folder_is_resized(folder, tmp_path):
     assert data.load(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (16, 8, 8, 3)
 
 
+def test_a_folder_may_be_called_like_a_known_dataset(folder, tmp_path):
+    named = folder.rename(tmp_path / "digits")
+    made = data.load(str(named), tmp_path, tmp_path / "cache", flip=False)
+    assert (made.name, made.transform.crop, made.transform.padding, made.transform.flip) == ("digits", 12, 1, False)
+    assert data.load(str(named), tmp_path, tmp_path / "cache").transform.flip
+
+
 def test_cifar100_from_class_folders(folder, tmp_path):
     (tmp_path / "cifar100").symlink_to(folder)
     made = data.load("cifar100", tmp_path, tmp_path / "cache")
@@ -145,6 +155,36 @@ def test_missing_and_empty_folders(tmp_path):
         data.load(str(tmp_path / "bare"), tmp_path, tmp_path)
     with pytest.raises(InputError, match="unknown dataset 'digit': did you mean 'digits'"):
         data.load("digit", tmp_path, tmp_path)
+
+
+def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, monkeypatch):
+    """Order, and so subsets, digest and published teacher; torchvision's files, checked, of six training and three test images."""
+    import numpy as np
+    from PIL import Image
+    from torchvision.datasets import CIFAR100
+    random, root = np.random.default_rng(0), tmp_path / "theirs"
+
+    def write(name, content):
+        (root / CIFAR100.base_folder).mkdir(parents=True, exist_ok=True)
+        path = root / CIFAR100.base_folder / name
+        path.write_bytes(pickle.dumps(content))
+        return [name, hashlib.md5(path.read_bytes()).hexdigest()]
+    classes = ["apple", "bear", "crab"]
+    for part, each in (("train", 2), ("test", 1)):
+        pixels = random.integers(256, size=(3 * each, 3, 32, 32), dtype=np.uint8)
+        labels = [2, 0, 1] * each
+        names = [f"{'zyxwvu'[i]}_s_{i:06d}.png" for i in range(3 * each)]
+        listed = write(part, {"data": pixels.reshape(3 * each, -1), "fine_labels": labels, "filenames": names})
+        monkeypatch.setattr(CIFAR100, f"{part}_list", [listed])
+        for image, label, name in zip(pixels, labels, names):
+            path = tmp_path / "ours/cifar100" / part / classes[label] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.transpose(1, 2, 0)).save(path)
+    name, md5 = write("meta", {"fine_label_names": classes})
+    monkeypatch.setattr(CIFAR100, "meta", {"filename": name, "key": "fine_label_names", "md5": md5})
+    theirs, ours = (data.load("cifar100", tmp_path / source, tmp_path / "cache") for source in ("theirs", "ours"))
+    assert theirs.train.labels.tolist() == [0, 0, 1, 1, 2, 2] and theirs.classes == tuple(classes)
+    assert theirs.digest == ours.digest and torch.equal(theirs.train.pixels, ours.train.pixels)
 
 
 # Stanford Cars.

@@ -1,4 +1,6 @@
 """The ledger: calls are made once, counted exactly, kept over a crash, and never above the budget."""
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -32,7 +34,9 @@ def test_a_call_is_made_once(ledger):
     asked = Counting()
     answers = ledger.ask(torch.tensor([5, 2, 9, 2]), view, asked)
     assert answers[:, 0].tolist() == [50, 20, 90, 20] and sorted(asked.shown) == [2, 5, 9] and ledger.calls == 3
+    asked.fails_after = -1               # no more, not even on nothing
     ledger.ask(torch.tensor([9, 5]), view, asked)
+    asked.fails_after = None
     assert len(asked.shown) == 3 and ledger.calls == 3
     larger = ledger.ask(torch.arange(10), view, asked)
     assert sorted(asked.shown) == list(range(10)) and larger[:, 0].tolist() == [10 * i for i in range(10)]
@@ -164,3 +168,16 @@ def test_features_move_to_the_device(ledger):
     ledger.ask(torch.arange(10), view, seeing, SHAPES)
     kept = ledger.kept_features(torch.tensor([7, 3, 9]), "cuda")
     assert kept[torch.tensor([2, 0], device="cuda")][1][:, 0].tolist() == [9, 7]
+
+
+def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
+    """As they stand there, but for the folders and a shorter training."""
+    from ckdlib import place
+    monkeypatch.setattr(place, "PROJECT", tmp_path)
+    code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
+    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=500", "n=16"), ("steps=2400", "steps=24")):
+        assert code.count(theirs) == 1
+        code = code.replace(theirs, str(ours))
+    asked = []
+    exec(code, {"my_teacher": lambda images: asked.append(len(images)) or torch.randn(len(images), 2)})
+    assert asked == [13] and "status='done'" in capsys.readouterr().out

@@ -133,6 +133,13 @@ def test_rounding_below_the_rank_of_a_network_counts_for_nothing():
     assert representations.heights(table)[0] == pytest.approx(np.log10(table.raw[0][:4]).mean())
 
 
+def test_a_narrow_pair_shortens_no_other(measured):
+    """The ranks that are compared are those of one pair's networks."""
+    narrow = measured.assign(pair="narrow", raw=measured.raw.map(lambda values: [values[0], values[0] * 1e-8] if values else None))
+    both = representations.heights(representations.pd.concat([measured, narrow], ignore_index=True))
+    assert both[:len(measured)].equals(representations.heights(measured))
+
+
 def test_correlations_over_draws_and_seeds(measured):
     cells = representations.correlations(measured).set_index("method")
     assert cells.loc["ckd_pairs", "mean"] == pytest.approx((0.2 + 0.3) / 2) and cells.loc["ckd_pairs", "undefined"] == 1

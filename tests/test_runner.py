@@ -58,7 +58,7 @@ def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, dig
     runner.run(brief(["kd"], n=[100]), here, jobs=1, report=quiet)
     training, _ = data.split(len(digits.train), 100, 1)
     cpu = torch.device("cpu")
-    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     torch.testing.assert_close(given["answers"], net(place.teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
     assert torch.equal(given["views"].labels, digits.train.labels[training])
 
@@ -125,7 +125,7 @@ def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, dig
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
     training, _ = data.split(len(digits.train), 50, 1)
     cpu = torch.device("cpu")
-    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, logits = net.forward_features(place.teacher_view(digits, 1, cpu)(training))
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
     torch.testing.assert_close(ledger.kept(training), logits, rtol=1e-3, atol=1e-3)
@@ -177,7 +177,7 @@ def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(he
     real, given, cpu = runner.train.fit, {}, torch.device("cpu")
     monkeypatch.setattr(runner.train, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
-    net, _ = runner.teacher.load(here.teacher_path("digits", "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, _ = net.forward_features(place.teacher_view(digits, 1, cpu)(data.split(1297, 50, 1)[0]))
     torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
@@ -325,3 +325,9 @@ def test_a_student_is_followed_along_its_training(here):
 def test_experiments_without_looks_keep_none(here, brief):
     runner.run(brief(["ckd"]), here, 1, report=quiet)
     assert Store(here.results).along() == []
+
+
+def test_a_published_teacher_of_other_images_is_passed_over(here, digits, tmp_path):
+    others = replace(digits, digest="of other images")
+    assert here.teacher_path(digits, "resnet14").is_relative_to(here.teachers)
+    assert here.teacher_path(others, "resnet14").is_relative_to(here.results)

@@ -151,6 +151,7 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
     for run, losses_alone in alone.items():
         assert together[run] == pytest.approx(losses_alone, abs=1e-4)
     assert many == pytest.approx(single, abs=0.5)
+    assert trained(4)[1] == many         # there is nothing left to do
 
 
 def test_networks_made_in_threads_are_those_of_their_seeds():

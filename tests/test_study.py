@@ -153,6 +153,6 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
 
 def test_time_is_expected_from_like_rows():
     runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[50, 100], seeds=[1])
-    like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0, "recipe": {"schedule": "one_cycle"}}
+    like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0, "dataset": "digits", "recipe": {"schedule": "one_cycle"}}
     assert study.expected_seconds(runs, []) is None
     assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 4 + 4 + 2 + 2

@@ -84,6 +84,19 @@ def test_a_stopped_training_goes_on_to_the_same_teacher(digits, tmp_path):
     assert not list((tmp_path / "b").rglob("*.checkpoint"))
 
 
+def test_a_training_stopped_after_its_last_round_is_done(digits, tmp_path):
+    """Nothing is left to train then, and what the checkpoint holds is the teacher."""
+    recipe, stops = replace(BRIEF, steps=6, checks=3), 0
+    whole = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
+    while True:
+        try:
+            resumed = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=0, report=quiet)
+            break
+        except OutOfTime:
+            stops += 1
+    assert stops == 3 and resumed["weights_sha256"] == whole["weights_sha256"]
+
+
 def test_a_teacher_is_kept_as_it_answers(digits, teachers):
     path = teachers / "digits/resnet14.safetensors"
     tensors, _ = read_tensors(path)

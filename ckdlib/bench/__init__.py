@@ -64,11 +64,16 @@ def run_ours(case: Case, connection: Connection, turns: int, threads: int, stude
     turn = threading.Barrier(students, tell)
 
     def one(seed: int) -> None:
-        net = teacher.new(case.student, CLASSES, seed).to(case.device)
-        views = Views(images, TRANSFORMS["cifar100"], case.device)
-        turn.wait()
-        train.fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
-                  after_round=lambda progress: turn.wait(), precision=case.precision)
+        try:
+            net = teacher.new(case.student, CLASSES, seed).to(case.device)
+            views = Views(images, TRANSFORMS["cifar100"], case.device)
+            turn.wait()
+            train.fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
+                      after_round=lambda progress: turn.wait(), precision=case.precision)
+        except Exception:
+            turn.abort()                 # none waits for it
+            connection.close()           # nor does the parent
+            raise
 
     workers = [threading.Thread(target=one, args=(seed,), daemon=True) for seed in range(students)]
     for worker in workers:
