@@ -1,6 +1,6 @@
 """The losses: pure functions of tensors, and three that are trained beside the student (`CRD`, `FitNets`, `VID`).
 
-Each returns a 0-d tensor. student, teacher, target: [B, C], float32 or float64, one row an image, one column a class.
+Each loss returns a 0-d tensor. student, teacher, target: [B, C], float32 or float64, one row an image, one column a class.
 """
 from math import expm1, log, sqrt
 

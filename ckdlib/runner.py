@@ -24,7 +24,8 @@ Report = Callable[[str], None]
 
 def run(runs: Sequence[Run], place: Place, jobs: int | None = None, time_budget: float | None = None,
         add_features: bool = False, report: Report = print) -> list[dict]:
-    """Train every run that has no row yet; returns the rows of all runs that are done.
+    """Train every run that has no row yet; returns the rows of all runs that are done (none where the time was used up
+    before the first student).
 
     jobs: students at once; time_budget: minutes after which it stops, with every finished run kept; add_features: make
     calls a second time where white-box methods need feature maps that were not kept.
