@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     notebook.add_argument("output", type=Path)
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
                           help="VALUE as JSON, else text; paths from the current folder")
-    headline = commands.add_parser("headline", help="the README's table")
+    headline = commands.add_parser("headline", help="the README's tables")
     headline.add_argument("--results", type=Path, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
     timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
@@ -147,10 +147,13 @@ def notebook(args: argparse.Namespace) -> None:
 
 
 def headline(args: argparse.Namespace) -> None:
-    from .headline import headline as table
+    from . import headline as tables
     from .store import Store
     choose("experiment", args.experiment, study.profile("quick").experiments)
-    print(table(Store(args.results).rows(), args.experiment))
+    rows = Store(args.results).rows()
+    print(tables.headline(rows, args.experiment))
+    if args.experiment == "fewer_calls":
+        print("", tables.saved(rows), sep="\n")
 
 
 def batch(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ckdlib import analysis, study
+from ckdlib import analysis, savings, study
 from ckdlib.__main__ import main
 from ckdlib.store import Store
 
@@ -49,8 +49,28 @@ def test_cells_are_means_of_rows(capsys):
     assert float(cells["mse"][-1].split()[0]) == pytest.approx((wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051)
 
 
-def test_an_experiment_without_kd_is_set_against_ckd(capsys):
-    assert "above `ckd_pairs`" in printed(capsys, "--results", "results/quick", "--experiment", "fewer_calls")
+def test_the_readme_holds_the_calls_saved(capsys):
+    text = Path("README.md").read_text()
+    assert "python -m ckdlib headline --experiment fewer_calls\n" in text
+    assert printed(capsys, "--experiment", "fewer_calls").split("\n\n")[1] in text
+
+
+def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
+    accuracies, calls = printed(capsys, "--results", "results/quick", "--experiment", "fewer_calls").split("\n\n")
+    assert "above `ckd_pairs`" in accuracies
+    grid = study.profile("quick").experiments["fewer_calls"]
+    table = savings.fresh(analysis.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None), grid)
+    mean = savings.savings(table, ["ce+ckd"], ["mse"]).iloc[-1]
+    head, _, line, _ = (line.strip("| ").split(" | ") for line in calls.splitlines())
+    assert line[head.index("`mse`")] == f"{mean.fewer:.0f} [{mean.low:.0f}, {mean.high:.0f}]"
+
+
+def test_one_seed_has_no_spread(tmp_path, capsys):
+    for row in Store(Path("results/quick")).rows():
+        if row["seed"] == 1 and row["experiment"] in ("black_box", "fewer_calls"):
+            Store(tmp_path).append(row)
+    text = printed(capsys, "--results", str(tmp_path), "--experiment", "fewer_calls")
+    assert "nan" not in text and "±" not in text and "[" not in text
 
 
 def test_rows_that_are_not_there(tmp_path, capsys):
