@@ -166,7 +166,8 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
                                           for axis, values in given.items()}
         if any(values and not axes[axis] for axis, values in given.items()):
             continue
-        axes, recipe = {axis: values or getattr(grid, axis) for axis, values in axes.items()}, grid.recipe or chosen.recipe
+        axes = {axis: values or getattr(grid, axis) for axis, values in axes.items()}
+        recipe = grid.recipe or chosen.recipe
         for seed, n, (source, student), method, rate in product(
                 axes["seeds"], sorted(axes["calls"], reverse=True), axes["pairs"], axes["methods"],
                 learning_rates or (recipe.learning_rate,)):
