@@ -52,7 +52,7 @@ def run_all(results, *words):
 
 
 def test_run_all_on_a_tiny_grid(tmp_path):
-    done = run_all(tmp_path, "--methods", "ce", "ckd", "ce+ckd", "vid", "rkd_5", "--n", "50", "100", "800", "--seeds", "1", "2")
+    done = run_all(tmp_path, "--methods", "ce", "ckd", "ce+ckd", "vid", "rkd_5", "--n", "50", "200", "800", "--seeds", "1", "2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert Counter(row["experiment"] for row in rows) == {
