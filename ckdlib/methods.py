@@ -147,6 +147,12 @@ def _vid(b: Batch) -> Tensor:
     return sum(level(*maps) for level, maps in zip(b.helpers["vid"], _levels(b), strict=True))
 
 
+def _comparisons(b: Batch) -> Tensor:
+    """All-pairs CKD with the teacher, summed over the classes, in hundreds: a class is pulled as hard among few as among
+    many, where beside cross-entropy the mean over few would pull it too hard."""
+    return b.logits.shape[-1] / 100 * losses.ckd(b.logits[0], b.teacher[0])
+
+
 def _twice(loss: Callable[..., Tensor]) -> dict[str, tuple[float, Term]]:
     """The paper's Equation 3: one squared error against one-hot labels and one against the teacher's logits."""
     return {"labels": (1.0, lambda b: loss(b.logits[0], _hot(b)[0])),
@@ -198,7 +204,7 @@ class Method:
 
 
 _LABELS_AND_KL = {"labels": (1.0, _labels), "kl": (1.0, _kl)}
-_LABELS_AND_CKD = {"labels": (1.0, _labels), "teacher": (5.0, lambda b: losses.ckd(b.logits[0], b.teacher[0]))}
+_LABELS_AND_CKD = {"labels": (1.0, _labels), "teacher": (5.0, _comparisons)}
 _DIST = {"dist": (2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]))}
 _CRD = {"crd": (0.8, _crd)}
 _FITNETS, _VID = {"fitnets": (100.0, _fitnets)}, {"vid": (1.0, _vid)}

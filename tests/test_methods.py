@@ -121,3 +121,18 @@ def test_the_inner_losses_reach_the_student():
     _, maps = methods.inside(teacher.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
     assert len(maps) == 3 and all(level.requires_grad for level in maps)
     assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.passes
+
+
+def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
+    """Each class twice over: its gradient stays, and with 100 classes it is that of five times CKD."""
+    def pull(student, teacher, term):
+        student = student.clone().requires_grad_()
+        batch = Batch(labels, labels, teacher[None], student[None], torch.tensor(0.0), labels[0], {}, seeded())
+        return torch.autograd.grad(term(batch), student)[0]
+
+    labels = torch.arange(8)[None]
+    few, target = torch.randn(8, 50, generator=seeded()), torch.randn(8, 50, generator=seeded(1))
+    many, targets = few.repeat(1, 2), target.repeat(1, 2)
+    ours = lambda batch: methods.get("ce+ckd").loss(batch)["teacher"]
+    torch.testing.assert_close(pull(many, targets, ours)[:, :50], pull(few, target, ours))
+    torch.testing.assert_close(pull(many, targets, ours), pull(many, targets, lambda b: 5 * losses.ckd(b.logits[0], b.teacher[0])))
