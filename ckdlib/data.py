@@ -106,6 +106,12 @@ class Views:
         return ((pixels.float() - self.mean) * self.scale).permute(0, 3, 1, 2)
 
 
+def pixels(inputs: Tensor, transform: Transform) -> Tensor:
+    """[B, H, W, 3] uint8: the images that were cut into network inputs [B, 3, H, W], for a teacher that wants images."""
+    mean, std = (torch.tensor(values, device=inputs.device) for values in (transform.mean, transform.std))
+    return ((inputs.permute(0, 2, 3, 1) * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
 def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Training and validation indices of the run with n images: nested in n, the same for every method.
 
@@ -248,7 +254,7 @@ def _cached(folder: Path, files: dict[str, dict[str, list[Path]]], cache: Path,
             tensors[f"{part}_labels"] = torch.repeat_interleave(
                 torch.arange(len(classes)), torch.tensor([len(by_class[name]) for name in classes]))
         if tensors["train_pixels"].shape[1:] != tensors["test_pixels"].shape[1:]:
-            raise InputError(f"train/ and test/ of {folder} differ in image size; give one with --image-size")
+            raise InputError(f"train/ and test/ of {folder} differ in image size; give one with --image-size (image_size)")
         write_tensors(kept, tensors)
     tensors, _ = read_tensors(kept)
     train, test = (Images(tensors[f"{part}_pixels"], tensors[f"{part}_labels"]) for part in ("train", "test"))
@@ -288,5 +294,5 @@ def _decode(paths: list[Path], size: int | None) -> Tensor:
     for path, image in zip(paths, images):
         if image.shape != images[0].shape or image.shape[0] != image.shape[1]:
             raise InputError(f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one size are "
-                             f"needed; give a size with --image-size")
+                             f"needed; give a size with --image-size (image_size)")
     return torch.stack(images)

@@ -16,7 +16,7 @@ from torch import Tensor
 from .errors import InputError
 from .files import read_tensors, sha256, write_tensors
 
-Teacher = Callable[[Tensor], Tensor]     # images [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
+Teacher = Callable[[Tensor], Tensor]     # inputs [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
 Shape = tuple[int, ...]
 GIB = 2**30
 FEATURE_LIMIT = 4 * GIB                  # bytes of feature maps that one ledger may hold
@@ -56,7 +56,7 @@ class Ledger:
 
     teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the teacher does);
     view: which view of each image is shown, for instance 'seed 0'; budget: calls that may be made in all, None for
-    no limit; shard: calls between two writes; feature_limit: bytes of feature maps that may be kept.
+    no limit; shard: images a call of the teacher, each kept when it is answered; feature_limit: bytes of feature maps that may be kept.
     """
 
     def __init__(self, folder: Path, teacher: str, dataset: str, view: str, budget: int | None = None,
@@ -141,7 +141,7 @@ def _places(known: Tensor, index: Tensor, what: str) -> Tensor:
 def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
     """A teacher's answer as tensors to keep. InputError if it is not finite or of another shape than promised."""
     maps, logits = answer if shapes else ((), answer)
-    logits = logits.detach().float().cpu()
+    logits = torch.as_tensor(logits).detach().float().cpu()
     if logits.shape[0] != count or not torch.isfinite(logits).all():
         raise InputError(f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; "
                          f"it must give finite logits [{count}, classes]")

@@ -22,7 +22,8 @@ hundred true numbers about five fail, and with three seeds much passes.
 Intervals are t over seeds; the standard error of calls is the bootstrap's over whole seeds. Where a curve is above a target
 at the smallest n, or below it at the largest, its calls are bounded by that n: a bound can decide a direction, never
 reproduce a number. A diverged run has no accuracy: claims that lack seeds because of it are undecided. Everything else is
-not yet run. 'coverage' is the share of the claim's own grid that was run, 'why' says what limits the verdict."""
+not yet run. 'coverage' is the share of the claim's own grid that was run, 'why' says what limits the verdict.
+Open: whether the paper's n counts the validation images, as ours does, or only the 80 % that the teacher is asked about."""
 FEWEST_SEEDS = 3
 YES, NO, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not yet run"
 LOWER = {"correlation", "height"}        # quantities where less is claimed to be better

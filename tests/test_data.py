@@ -50,6 +50,12 @@ def test_the_plain_view_is_the_centre(views):
     torch.testing.assert_close(made.plain(slice(0, 1))[0], naive(pixels[0], 4, 4, False))
 
 
+def test_pixels_are_those_that_were_cut(views):
+    made, pixels = views
+    back = data.pixels(made.plain(slice(0, 6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)))
+    assert back.dtype == torch.uint8 and torch.equal(back, pixels[:, 2:10, 2:10])
+
+
 def test_images_that_may_not_be_mirrored_are_not(views, digits):
     made = Views(digits.train, digits.transform)
     assert made.draw(1000, torch.Generator().manual_seed(0))[:, 2].sum() == 0

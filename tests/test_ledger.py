@@ -1,6 +1,7 @@
 """The ledger: calls are made once, counted exactly, kept over a crash, and never above the budget."""
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -175,9 +176,11 @@ def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypat
     from ckdlib import place
     monkeypatch.setattr(place, "PROJECT", tmp_path)
     code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
-    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=500", "n=16"), ("steps=2400", "steps=24")):
+    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=500", "n=16"), ("steps=2400", "steps=24"),
+                         ("shard=16", "shard=8"), ("image_size=32", "image_size=12")):
         assert code.count(theirs) == 1
         code = code.replace(theirs, str(ours))
     asked = []
-    exec(code, {"my_teacher": lambda images: asked.append(len(images)) or torch.eye(2)[torch.arange(len(images)) % 2]})
-    assert asked == [13] and "status='done'" in capsys.readouterr().out
+    exec(code, {"my_api": lambda images: asked.append(images) or np.eye(2)[np.arange(len(images)) % 2]})
+    assert [images.shape for images in asked] == [(8, 12, 12, 3), (5, 12, 12, 3)] and asked[0].dtype == torch.uint8
+    assert capsys.readouterr().out.split()[0] in ("kd", "ce+ckd", "ce+ckd+dist") and (tmp_path / "mine" / "student.pt").exists()
