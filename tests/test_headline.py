@@ -27,12 +27,15 @@ def test_the_committed_figure_was_made_of_these_rows():
     pd.testing.assert_frame_equal(analysis.summary(table).round(4), kept, check_dtype=False)
 
 
-@pytest.mark.parametrize("method, rival, says", [
-    ("ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}])"),
-    ("ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error")])
-def test_the_readme_says_what_the_rows_say(method, rival, says):
-    table = analysis.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+@pytest.mark.parametrize("experiment, method, rival, says", [
+    ("black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}])"),
+    ("black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
+    ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 400 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ("fewer_calls", "ckd_calibrated", "mse", "from n = 400 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
+    ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST")])
+def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
+    table = analysis.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
     found = analysis.mean_differences(table, method, rival).iloc[0].to_dict()
     found["seeds"] = {3: "three", 4: "four", 5: "five", 6: "six"}[found["seeds"]]
     assert says.format(**found) in " ".join(Path("README.md").read_text().split())
