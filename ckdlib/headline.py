@@ -9,12 +9,15 @@ from .study import OURS, profile
 
 
 def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
-    """Markdown: a line for each method of the experiment that has rows; the test accuracy in per cent, mean ± sd over seeds,
-    at each n; and the method above KD (CKD, where no KD was run), the mean over n, paired, with its 95 % t interval."""
+    """Markdown: a line for each method that has rows, those of the experiment's grid first; the test accuracy in per cent,
+    mean ± sd over seeds, at each n; and the method above KD (CKD, where no KD was run), the mean over n, paired, with its 95 % t
+    interval."""
     table = frame(rows, experiment, report=lambda line: None)
     base = baseline(table, "kd", paper.CKD)
     cells = summary(table).set_index(["method", "n"])
-    calls, methods = sorted(table.n.unique()), profile(table.profile.iloc[0]).experiments[experiment].methods
+    calls, grid = sorted(table.n.unique()), profile(table.profile.iloc[0]).experiments[experiment]
+    methods = sorted(table.method.unique(), key=lambda name: (*grid.methods, name).index(name))
+
     def cell(method: str, n: int) -> str:
         if (method, n) not in cells.index:
             return ""
@@ -27,7 +30,7 @@ def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
         return _with(f"{gap['mean']:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
 
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
-    lines += [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods if name in set(table.method)]
+    lines += [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods]
     return _markdown(lines)
 
 

@@ -56,7 +56,8 @@ class Ledger:
 
     teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the teacher does);
     view: which view of each image is shown, for instance 'seed 0'; budget: calls that may be made in all, None for
-    no limit; shard: images a call of the teacher, each kept when it is answered; feature_limit: bytes of feature maps that may be kept.
+    no limit; shard: images shown at a time, whose answers are then written; feature_limit: bytes of feature maps that may
+    be kept.
     """
 
     def __init__(self, folder: Path, teacher: str, dataset: str, view: str, budget: int | None = None,

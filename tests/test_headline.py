@@ -68,6 +68,15 @@ def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
     assert line[head.index("`mse`")] == f"{mean.fewer:.0f} [{mean.low:.0f}, {mean.high:.0f}]"
 
 
+def test_a_method_from_outside_the_grid_has_its_line(tmp_path, capsys):
+    for row in Store(Path("results/quick")).rows():
+        if row["experiment"] == "fewer_calls" and row["method"] == "ce+ckd":
+            row |= {"experiment": "black_box"}
+        if row["method"] in ("kd", "ce+ckd") and row["experiment"] == "black_box":
+            Store(tmp_path).append(row)
+    assert [line.split("`")[1] for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]] == ["kd", "ce+ckd"]
+
+
 def test_one_seed_has_no_spread(tmp_path, capsys):
     for row in Store(Path("results/quick")).rows():
         if row["seed"] == 1 and row["experiment"] in ("black_box", "fewer_calls"):
