@@ -24,7 +24,7 @@ STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
 
 def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
     """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n
-    (of the rates that were run with the most seeds there).
+    (of the rates with the most seeds that did not diverge there).
 
     Runs of the profile's grids that have no row are said to `report`, with the command that makes them. InputError if
     no experiment has any row, or if the rows mix profiles, images, teachers, recipes or precisions.
@@ -44,7 +44,8 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     for line in lines + [line for experiment, part in parts.items() for line in study.missing(part, experiment)]:
         report(line)
-    score = table.groupby([*CELL, "learning_rate"]).agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
+    done = table.assign(val_accuracy=table.val_accuracy.where(table.status == "done"), seed=table.seed.where(table.status == "done"))
+    score = done.groupby([*CELL, "learning_rate"]).agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
     best = score.sort_values(["seeds", "score"]).reset_index().groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
     return chosen.sort_values([*CELL, "seed"], ignore_index=True)
@@ -58,12 +59,13 @@ def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """For each pair, method and n: how many `seeds` are done, their mean, sd and t interval (low, high) of the test
-    accuracy in per cent, the mean training cost, and how many runs `diverged` (they enter no mean)."""
+    accuracy in per cent, the mean `validation` accuracy of the same weights, the mean training cost, and how many runs
+    `diverged` (they enter no mean)."""
     cells = []
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
         cells.append(dict(zip(CELL, cell)) | interval(done.test_accuracy) | {
-            "teacher_calls": part.teacher_calls.max(), "student_passes": done.student_passes.mean(),
+            "validation": done.val_accuracy.mean(), "teacher_calls": part.teacher_calls.max(), "student_passes": done.student_passes.mean(),
             "seconds": done.seconds.mean(), "diverged": len(part) - len(done)})
     return pd.DataFrame(cells)
 
@@ -85,6 +87,12 @@ def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
              for c in cells.itertuples(index=False)]
     wide = cells.assign(cell=texts).pivot(index=["pair", "method"], columns="n", values="cell")
     return wide.reindex(order, level="method").dropna(how="all").fillna("")
+
+
+def validation(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """The validation accuracies of `summary`, as numbers, laid out as `accuracies`."""
+    wide = cells.pivot(index=["pair", "method"], columns="n", values="validation")
+    return wide.reindex(order, level="method").dropna(how="all")
 
 
 def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:

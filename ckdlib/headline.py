@@ -1,6 +1,8 @@
 """Rows -> the README's tables, so that they can be made again and a test can tell whether they still hold."""
 from math import isnan
-from typing import Iterable, Sequence
+from typing import Callable, Iterable, Sequence
+
+import pandas as pd
 
 from . import paper
 from .analysis import baseline, frame, mean_differences, summary
@@ -9,37 +11,53 @@ from .study import OURS, profile
 
 
 def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
-    """Markdown: a line for each method that has rows, those of the experiment's grid first; the test accuracy in per cent,
-    mean ± sd over seeds, at each n; and the method above KD (CKD, where no KD was run), the mean over n, paired, with its 95 % t
-    interval."""
+    """Markdown, for each pair: a line for each method that has rows, those of the experiment's grid first; the test accuracy
+    in per cent, mean ± sd over seeds, at each n (diverged runs are counted beside it); and the method above KD (CKD, where no KD
+    was run), the mean over n, paired, with its 95 % t interval."""
     table = frame(rows, experiment, report=lambda line: None)
+    order = profile(table.profile.iloc[0]).experiments[experiment].methods
+    return _by_pair(table, lambda part: _accuracies(part, order))
+
+
+def saved(rows: Sequence[dict]) -> str:
+    """Markdown, for each pair: for each of our methods the per cent fewer calls than each other method of `fewer_calls` takes at
+    equal accuracy, the mean over targets, with a 95 % interval over seeds (see `savings`), on the seeds of that experiment. Of
+    a lower bound the interval is open above."""
+    table = frame(rows, "fewer_calls", report=lambda line: None)
+    grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]
+    rivals = [method for method in grid.methods if method not in OURS]
+    return _by_pair(fresh(table, grid), lambda part: _savings(savings(part, OURS, rivals)))
+
+
+def _by_pair(table: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
+    parts = list(table.groupby("pair"))
+    return "\n\n".join((f"`{pair}`\n\n" if len(parts) > 1 else "") + tell(part) for pair, part in parts)
+
+
+def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
     base = baseline(table, "kd", paper.CKD)
     cells = summary(table).set_index(["method", "n"])
-    calls, grid = sorted(table.n.unique()), profile(table.profile.iloc[0]).experiments[experiment]
-    methods = sorted(table.method.unique(), key=lambda name: (*grid.methods, name).index(name))
+    calls, methods = sorted(table.n.unique()), sorted(table.method.unique(), key=lambda name: (*order, name).index(name))
 
     def cell(method: str, n: int) -> str:
         if (method, n) not in cells.index:
             return ""
-        return _with(f"{cells['mean'][method, n]:.1f}", " ± {:.1f}", cells["sd"][method, n])
+        found = cells.loc[method, n]
+        diverged = f"({found.diverged} diverged)" if found.diverged else ""
+        return f"{_with(found['mean'], '{:.1f}', ' ± {:.1f}', found.sd)} {diverged}".strip()
 
     def above(method: str) -> str:
-        if method == base:
+        gaps = mean_differences(table, method, base)
+        if method == base or gaps.empty:
             return ""
-        gap = mean_differences(table, method, base).iloc[0]
-        return _with(f"{gap['mean']:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
+        gap = gaps.iloc[0]
+        return _with(gap["mean"], "{:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
 
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
-    lines += [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods]
-    return _markdown(lines)
+    return _markdown(lines + [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods])
 
 
-def saved(rows: Sequence[dict]) -> str:
-    """Markdown: for each of our methods the per cent fewer calls than each other method of `fewer_calls` takes at equal accuracy,
-    the mean over targets, with a 95 % interval over seeds (see `savings`), on the seeds of that experiment."""
-    table = frame(rows, "fewer_calls", report=lambda line: None)
-    grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]
-    found = savings(fresh(table, grid), OURS, [method for method in grid.methods if method not in OURS])
+def _savings(found: pd.DataFrame) -> str:
     means = {(line.method, line.rival): line for line in found[found.target.isna()].itertuples()}
     rivals = list(dict.fromkeys(rival for _, rival in means))
     lines = [["% fewer calls than", *(f"`{rival}`" for rival in rivals)], ["---"] * (len(rivals) + 1)]
@@ -50,12 +68,12 @@ def saved(rows: Sequence[dict]) -> str:
 
 def _share(line) -> str:
     fewer, low, high = (round(value, 0) + 0 for value in (line.fewer, line.low, line.high))     # + 0: no -0
-    return "" if isnan(fewer) else _with(f"{line.bound.replace('>=', '≥ ')}{fewer:.0f}", " [{:.0f}, {:.0f}]", low, high)
+    return _with(fewer, "≥ {:.0f}", " [≥ {:.0f}]", low) if line.bound else _with(fewer, "{:.0f}", " [{:.0f}, {:.0f}]", low, high)
 
 
-def _with(text: str, spread: str, *values: float) -> str:
-    """The text and its spread, if that is known."""
-    return text + ("" if any(map(isnan, values)) else spread.format(*values))
+def _with(value: float, shown: str, spread: str, *values: float) -> str:
+    """The value and its spread, as far as they are known."""
+    return "" if isnan(value) else shown.format(value) + ("" if any(map(isnan, values)) else spread.format(*values))
 
 
 def _markdown(lines: Iterable[Sequence[str]]) -> str:

@@ -48,7 +48,8 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
 
 def _curves(part: pd.DataFrame, method: str, rival: str, score: str) -> list[pd.DataFrame]:
     """Of the method and the rival: a line a seed, a column a number of calls, the seeds that have all of both."""
-    wide = part.pivot(index="seed", columns=["method", "teacher_calls"], values=score)[[method, rival]].dropna()
+    both = part[part.method.isin([method, rival])]
+    wide = both.pivot(index="seed", columns=["method", "teacher_calls"], values=score).dropna()
     return [wide[name].sort_index(axis=1) for name in (method, rival)]
 
 

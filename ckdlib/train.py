@@ -57,11 +57,14 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
 
     teacher: [N, C] the kept logits of the N training images; None for methods that ask no teacher.
     validation: scored after each round; without it the schedule sees nan and the last weights stay.
-    after_round: called at the end of each round; its `save()` gives what `resume` takes.
+    after_round: called at the end of each round; its `save()` gives what `resume` takes, of a training without validation
+    (ValueError with one: past scores are not kept).
     features: the teacher's kept maps of the N training images, for white-box methods.
     precision: of the convolutions, 'float32' or 'bfloat16'; weights, logits and losses are float32 in both.
     Seeds: the order of images, their views and the helper's draws have generators of their own, from `seed`.
     """
+    if resume and validation:
+        raise ValueError("a training with validation cannot be resumed: its past scores and best weights are not kept")
     with own_stream(train.labels.device):
         return _fit(net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision)
 

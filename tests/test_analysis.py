@@ -176,6 +176,13 @@ def test_a_diverged_run_is_counted_and_never_averaged():
     assert (cell["mean"], cell.seeds, cell.diverged) == (85, 2, 1)
 
 
+def test_validation_stands_beside_test():
+    rows = [row("kd", n, seed, 50, val_accuracy=60 + seed + n / 100) for n in (100, 200) for seed in (1, 3)]
+    rows += [row("kd", 100, 5, 1, val_accuracy=99, status="diverged")]
+    cells = analysis.summary(frame(rows))
+    assert analysis.validation(cells, ["ckd", "kd"]).loc[("t-s", "kd")].to_dict() == {100: 63, 200: 64}
+
+
 def test_one_seed_has_no_interval():
     cell = analysis.summary(frame([row("kd", 100, 1, 80)])).iloc[0]
     assert cell["mean"] == 80 and isnan(cell.sd) and isnan(cell.low)
@@ -191,6 +198,14 @@ def test_the_learning_rate_is_chosen_on_validation():
 def test_a_rate_that_was_tried_with_fewer_seeds_is_not_chosen():
     rows = [row("kd", 100, seed, 50.0) for seed in (1, 2)] + [row("kd", 100, 1, 90.0, learning_rate=0.1)]
     assert frame(rows).learning_rate.tolist() == [0.05, 0.05]
+
+
+def test_a_learning_rate_that_diverged_is_not_chosen():
+    rows = [row("kd", 100, seed, 35.0) for seed in (1, 2)]
+    rows += [row("kd", 100, seed, 1.0, learning_rate=0.1, val_accuracy=40, status="diverged") for seed in (1, 2)]
+    assert frame(rows).learning_rate.tolist() == [0.05, 0.05]
+    alone = frame(rows[2:])              # a row that says so stays
+    assert alone.status.tolist() == ["diverged"] * 2
 
 
 @pytest.mark.parametrize("change", [{"dataset_sha256": "e"}, {"profile": "pilot"}, {"precision": "bfloat16"},

@@ -77,6 +77,27 @@ def test_a_method_from_outside_the_grid_has_its_line(tmp_path, capsys):
     assert [line.split("`")[1] for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]] == ["kd", "ce+ckd"]
 
 
+def test_each_pair_has_its_table(tmp_path, capsys):
+    rows = [row for row in Store(Path("results/quick")).rows() if row["dataset"] == "digits"]
+    for row in rows:
+        Store(tmp_path).append(row)
+        Store(tmp_path).append(row | {"student": "wrn_16_1", "run": f"other {row['run']}", "test_accuracy": row["test_accuracy"] / 2})
+    for words in ((), ("--experiment", "fewer_calls")):
+        one, two = (printed(capsys, "--results", str(folder), *words).split("\n\n") for folder in ("results/quick", tmp_path))
+        assert two[::2] == ["`resnet14-resnet8`", "`resnet14-wrn_16_1`"] * len(one)
+        assert two[1::4] == one and two[3] != one[0]
+
+
+def test_diverged_runs_are_counted_and_enter_no_number(tmp_path, capsys):
+    for row in Store(Path("results/quick")).rows():
+        if row["experiment"] == "black_box" and row["method"] in ("kd", "mse", "ckd"):
+            gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == ("mse", 50, 1)
+            Store(tmp_path).append(row | ({"status": "diverged"} if gone else {}))
+    cells = {line.split("`")[1]: line[1:-1].split("|") for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]}
+    assert [cell.strip() for cell in cells["ckd"][1:]] == ["(3 diverged)"] * 4 + [""]
+    assert cells["mse"][1].strip().endswith("(1 diverged)") and "±" in cells["mse"][1] and "diverged" not in cells["mse"][2]
+
+
 def test_one_seed_has_no_spread(tmp_path, capsys):
     for row in Store(Path("results/quick")).rows():
         if row["seed"] == 1 and row["experiment"] in ("black_box", "fewer_calls"):

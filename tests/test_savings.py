@@ -44,6 +44,13 @@ def test_a_method_above_the_whole_rival_saves_at_least_the_rest():
     np.testing.assert_allclose(found.fewer[:5], [100 * (1 - 80 / np.interp(t, [10, 15, 20], [80, 160, 320])) for t in found.target[:5]])
 
 
+def test_methods_that_are_not_compared_do_not_matter():
+    table = rows({"ckd": {1: [10, 20, 40]}, "ce+ckd": {1: [15, 25, 45]}, "ce": {1: [1, 2, 3]}})
+    table.loc[table.method == "ce", "teacher_calls"] = 0
+    pd.testing.assert_frame_equal(savings.savings(table, ["ce+ckd"], ["ckd"]),
+                                  savings.savings(table[table.method != "ce"], ["ce+ckd"], ["ckd"]))
+
+
 def test_where_the_method_never_comes_nothing_is_claimed():
     table = rows({"ckd": {1: [10, 20, 40]}, "ce+ckd": {1: [8, 9, 12]}}, validation={"ckd": {1: [10, 20, 40]}, "ce+ckd": {1: [10, 20, 40]}})
     found = savings.savings(table, ["ce+ckd"], ["ckd"])

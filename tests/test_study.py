@@ -12,11 +12,11 @@ from ckdlib.store import Store
 def test_profiles():
     count = {name: Counter(run.experiment for run in study.select(name)) for name in study.PROFILES}
     assert count["quick"] == {"black_box": 120, "white_box": 54, "dimensionality": 48, "cars": 60, "large_n": 60,
-                              "fewer_calls": 45, "protocol": 18}
+                              "fewer_calls": 48, "protocol": 18}
     assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60,
-                              "fewer_calls": 168, "protocol": 27}
+                              "fewer_calls": 192, "protocol": 27}
     assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600,
-                              "fewer_calls": 600}
+                              "fewer_calls": 695}
     paper = study.PROFILES["paper"]
     assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == study.Recipe()
     assert (paper.recipe.learning_rate, paper.recipe.momentum, paper.recipe.weight_decay, paper.recipe.batch,

@@ -79,6 +79,8 @@ def test_a_resumed_training_equals_an_uninterrupted_one(parts, method):
     if method != "crd":                  # CRD draws its negatives from the device's own generator
         assert equal(whole, resumed)
     assert (first.steps, first.student_passes) == (second.steps, second.student_passes)
+    with pytest.raises(ValueError, match="cannot be resumed"):
+        fit(parts, method=method, resume=kept["saved"])
 
 
 def test_the_best_weights_stay(parts):
