@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ckdlib import analysis, savings, study
+from ckdlib import analysis, representations, savings, study
 from ckdlib.__main__ import main
 from ckdlib.store import Store
 
@@ -29,11 +29,13 @@ def test_the_committed_figure_was_made_of_these_rows():
 
 @pytest.mark.parametrize("experiment, method, rival, says", [
     ("black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}])"),
+    ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ("black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
     ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 400 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ("fewer_calls", "ckd_calibrated", "mse", "from n = 400 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
-    ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST")])
+    ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
+    ("protocol", "ckd_pairs", "kd", "(+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided)"),
+    ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
 def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
     table = analysis.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
     found = analysis.mean_differences(table, method, rival).iloc[0].to_dict()
@@ -52,10 +54,21 @@ def test_cells_are_means_of_rows(capsys):
     assert float(cells["mse"][-1].split()[0]) == pytest.approx((wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051)
 
 
-def test_the_readme_holds_the_calls_saved(capsys):
+@pytest.mark.parametrize("experiment", ["fewer_calls", "protocol"])
+def test_the_readme_holds_its_other_tables(experiment, capsys):
     text = Path("README.md").read_text()
-    assert "python -m ckdlib headline --experiment fewer_calls\n" in text
-    assert printed(capsys, "--experiment", "fewer_calls").split("\n\n")[1] in text
+    assert f"python -m ckdlib headline --experiment {experiment}\n" in text
+    assert printed(capsys, "--experiment", experiment).split("\n\n")[-1] in text
+
+
+def test_the_readme_says_what_the_offset_costs_under_the_papers_schedule():
+    store = Store(Path("results/pilot"))
+    table = representations.with_measures(analysis.frame(store.rows(), "protocol", report=lambda line: None), store.measures())
+    text = " ".join(Path("README.md").read_text().split())
+    for method, says in (("ckd", "`ckd` {mean:.1f} points ([{low:.1f}, {high:.1f}])"), ("ckd_pairs", "`ckd_pairs` {mean:.1f} ([{low:.1f}, {high:.1f}])"),
+                         ("mse", "squared error {mean:.1f} ([{low:.1f}, {high:.1f}])")):
+        part = table[table.method == method]
+        assert says.format(**analysis.interval(part.calibrated_accuracy - part.test_accuracy)) in text
 
 
 def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):

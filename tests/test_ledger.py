@@ -183,4 +183,4 @@ def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypat
     asked = []
     exec(code, {"my_api": lambda images: asked.append(images) or np.eye(2)[np.arange(len(images)) % 2]})
     assert [images.shape for images in asked] == [(8, 12, 12, 3), (5, 12, 12, 3)] and asked[0].dtype == torch.uint8
-    assert capsys.readouterr().out.split()[0] in ("kd", "ce+ckd", "ce+ckd+dist") and (tmp_path / "mine" / "student.pt").exists()
+    assert capsys.readouterr().out.split()[0] in ("kd", "ckd_calibrated", "ce+ckd+dist") and (tmp_path / "mine" / "student.pt").exists()
