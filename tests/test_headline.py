@@ -34,7 +34,7 @@ def test_the_committed_figure_was_made_of_these_rows():
     ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 400 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ("fewer_calls", "ckd_calibrated", "mse", "from n = 400 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
     ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
-    ("protocol", "ckd_pairs", "kd", "(+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided)"),
+    ("protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
     ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
 def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
     table = analysis.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
