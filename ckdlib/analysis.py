@@ -44,7 +44,7 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     for line in lines + [line for experiment, part in parts.items() for line in study.missing(part, experiment)]:
         report(line)
-    done = table.assign(val_accuracy=table.val_accuracy.where(table.status == "done"), seed=table.seed.where(table.status == "done"))
+    done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
     score = done.groupby([*CELL, "learning_rate"]).agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
     best = score.sort_values(["seeds", "score"]).reset_index().groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
@@ -65,8 +65,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
         cells.append(dict(zip(CELL, cell)) | interval(done.test_accuracy) | {
-            "validation": done.val_accuracy.mean(), "teacher_calls": part.teacher_calls.max(), "student_passes": done.student_passes.mean(),
-            "seconds": done.seconds.mean(), "diverged": len(part) - len(done)})
+            "validation": done.val_accuracy.mean(), "teacher_calls": part.teacher_calls.max(),
+            "student_passes": done.student_passes.mean(), "seconds": done.seconds.mean(), "diverged": len(part) - len(done)})
     return pd.DataFrame(cells)
 
 
@@ -85,13 +85,12 @@ def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     counted in brackets."""
     texts = [f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
              for c in cells.itertuples(index=False)]
-    wide = cells.assign(cell=texts).pivot(index=["pair", "method"], columns="n", values="cell")
-    return wide.reindex(order, level="method").dropna(how="all").fillna("")
+    return by_n(cells.assign(cell=texts), "cell", order).fillna("")
 
 
-def validation(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """The validation accuracies of `summary`, as numbers, laid out as `accuracies`."""
-    wide = cells.pivot(index=["pair", "method"], columns="n", values="validation")
+def by_n(cells: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame:
+    """A column of `summary`: a line for each pair and method in `order`, a column for each n."""
+    wide = cells.pivot(index=["pair", "method"], columns="n", values=column)
     return wide.reindex(order, level="method").dropna(how="all")
 
 

@@ -47,8 +47,7 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
         return f"{_with(found['mean'], '{:.1f}', ' ± {:.1f}', found.sd)} {diverged}".strip()
 
     def above(method: str) -> str:
-        gaps = mean_differences(table, method, base)
-        if method == base or gaps.empty:
+        if method == base or (gaps := mean_differences(table, method, base)).empty:
             return ""
         gap = gaps.iloc[0]
         return _with(gap["mean"], "{:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)

@@ -180,7 +180,7 @@ def test_validation_stands_beside_test():
     rows = [row("kd", n, seed, 50, val_accuracy=60 + seed + n / 100) for n in (100, 200) for seed in (1, 3)]
     rows += [row("kd", 100, 5, 1, val_accuracy=99, status="diverged")]
     cells = analysis.summary(frame(rows))
-    assert analysis.validation(cells, ["ckd", "kd"]).loc[("t-s", "kd")].to_dict() == {100: 63, 200: 64}
+    assert analysis.by_n(cells, "validation", ["ckd", "kd"]).loc[("t-s", "kd")].to_dict() == {100: 63, 200: 64}
 
 
 def test_one_seed_has_no_interval():
