@@ -79,7 +79,7 @@ def _paper() -> dict[str, Experiment]:
     seeds, calls, every = (1, 2, 3, 4, 5), tuple(range(1600, 6401, 400)), (WRN, VGG, RESNET)
     return {"black_box": Experiment(every, BLACK_BOX, calls, seeds, (55, 50, 45, 40, 35, 30)),
             "white_box": Experiment((WRN, VGG), WHITE_BOX, (1600, 2400, 3200), seeds),
-            "dimensionality": Experiment((WRN, VGG), _pooled(1, 10, 50, 100), calls, seeds),
+            "dimensionality": Experiment((WRN, VGG), _pooled(1, 10, 50, 100), (1600, 2000, 2400, 2800, 3200), seeds),
             "cars": Experiment(every, BLACK_BOX, (1400, 1600, 1800, 2000), seeds, dataset="stanford_cars"),
             "large_n": Experiment(every, BLACK_BOX, (8000, 10_000, 12_000, 16_000), seeds),
             "fewer_calls": Experiment(every, _fewer_calls(100), (400, 800, *calls), seeds)}
