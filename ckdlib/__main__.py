@@ -1,4 +1,4 @@
-"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | headline | bench`, each with --help."""
+"""The command line: `python -m ckdlib run | batch | status | teacher | notebook | headline | bench | migrate`, each with --help."""
 import argparse
 import json
 import sys
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     grid.add_argument("--pair", nargs="+", default=[], help="TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2")
     grid.add_argument("--methods", nargs="+", default=[])
     grid.add_argument("--n", nargs="+", type=int, default=[],
-                      help="images a student may use, 80%% of them shown to the teacher")
+                      help="teacher calls: images that the teacher is shown; a quarter as many further ones validate")
     grid.add_argument("--seeds", nargs="+", type=int, default=[])
     grid.add_argument("--learning-rates", nargs="+", type=float, default=[], help="the best on validation is reported")
 
@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
     headline = commands.add_parser("headline", help="the README's tables")
     headline.add_argument("--results", type=Path, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
+    old = commands.add_parser("migrate", help="bring a results folder of an older ckdlib up to date")
+    old.add_argument("results", type=Path)
     timed = commands.add_parser("bench", help="speed beside a straightforward implementation")
     timed.add_argument("--pair", nargs="+", default=[], help="default: the pairs of pilot and paper; on a CPU the first of each")
     timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
@@ -156,6 +158,13 @@ def headline(args: argparse.Namespace) -> None:
         print("", tables.saved(rows), sep="\n")
 
 
+def migrate(args: argparse.Namespace) -> None:
+    from .migrate import migrate as renew
+    if not args.results.is_dir():
+        raise InputError(f"no folder {args.results}; name a results folder")
+    renew(args.results)
+
+
 def batch(args: argparse.Namespace) -> None:
     """Every notebook in order; arguments and images are checked before the first one starts."""
     from .analysis import check_target
@@ -219,7 +228,7 @@ def bench(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {"bench": bench, "run": run, "batch": batch, "status": status, "teacher": teacher, "notebook": notebook,
-            "headline": headline}
+            "headline": headline, "migrate": migrate}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -189,8 +189,7 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
 
 
 def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
-    """For each pair, method and target: the n that reaches it (of which 0.8 n are calls) and a bootstrap interval (low, high)
-    over seeds.
+    """For each pair, method and target: the teacher calls n that reach it and a bootstrap interval (low, high) over seeds.
 
     calls is -inf where the smallest n is already above the target and inf where no n reaches it; so are the ends of
     the interval. Whole seeds are resampled, all n together (every resample where there are few seeds); nan where

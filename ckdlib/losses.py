@@ -11,6 +11,8 @@ from torch.nn.functional import (adaptive_avg_pool2d, cross_entropy, kl_div, lin
 
 from .errors import InputError
 
+VERSIONS: dict[str, int] = {}            # of a loss whose formula was changed: 2, 3, ... (rows of 1 are of another run)
+
 
 def kd(student: Tensor, teacher: Tensor, temperature: float = 4.0) -> Tensor:
     """T^2 KL(softmax(t/T) || softmax(s/T)), mean over the batch (Hinton et al. 2015)."""

@@ -4,6 +4,7 @@ A new method is one entry here, its loss in `losses`, and its test; no code that
 """
 import re
 from dataclasses import dataclass
+from inspect import signature
 from typing import Callable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
@@ -47,7 +48,6 @@ class Problem(NamedTuple):
 
 Seen = tuple[Tensor, Sequence[Tensor]]   # what a student makes of a batch: its logits, its inner maps
 Sampler = Callable[[Tensor, int, torch.Generator], Iterator[Tensor]]
-Term = Callable[[Batch], Tensor]
 
 
 # How a batch is drawn: an endless iterator of positions [k, B] in the training split.
@@ -58,25 +58,25 @@ def passes(labels: Tensor, batch: int, random: torch.Generator) -> Iterator[Tens
         yield from _cut(torch.randperm(len(labels), generator=random)[None], batch)
 
 
-def pairs(labels: Tensor, batch: int, random: torch.Generator) -> Iterator[Tensor]:
-    """Shuffled passes over a fixed pool of ordered pairs i != j, all of them or PAIR_LIMIT drawn without repetition."""
+def pairs(labels: Tensor, batch: int, random: torch.Generator, limit: int = PAIR_LIMIT) -> Iterator[Tensor]:
+    """Shuffled passes over a fixed pool of ordered pairs i != j, all of them or `limit` drawn without repetition."""
     count = len(labels)
     every = count * (count - 1)
     seed = int(torch.randint(2**62, (), generator=random))
-    code = torch.from_numpy(np.random.default_rng(seed).choice(every, min(every, PAIR_LIMIT), replace=False))
+    code = torch.from_numpy(np.random.default_rng(seed).choice(every, min(every, limit), replace=False))
     first, rest = code // (count - 1), code % (count - 1)
     pool = torch.stack([first, rest + (rest >= first)])
     while True:
         yield from _cut(pool[:, torch.randperm(pool.shape[1], generator=random)], batch)
 
 
-def by_class(labels: Tensor, batch: int, random: torch.Generator) -> Iterator[Tensor]:
-    """Up to IMAGES_PER_CLASS random images of each class, classes in random order, until the batch is full."""
+def by_class(labels: Tensor, batch: int, random: torch.Generator, most: int = IMAGES_PER_CLASS) -> Iterator[Tensor]:
+    """Up to `most` random images of each class, classes in random order, until the batch is full."""
     members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
     while True:
         chosen: list[Tensor] = []
         for c in torch.randperm(len(members), generator=random).tolist():
-            chosen.append(members[c][torch.randperm(len(members[c]), generator=random)[:IMAGES_PER_CLASS]])
+            chosen.append(members[c][torch.randperm(len(members[c]), generator=random)[:most]])
             if sum(map(len, chosen)) >= batch:
                 break
         yield torch.cat(chosen)[None, :batch]
@@ -115,11 +115,34 @@ def mixed(net: nn.Module, views: list[Tensor], mixing: Tensor) -> Seen:
 
 # Loss terms.
 
+@dataclass(frozen=True)
+class Term:
+    """A loss of a batch and its weight. What a run's identity knows of it is the name of its `formula` (the pure loss that
+    it computes, else its own), the defaults of both their parameters, and the version in `losses.VERSIONS`."""
+    weight: float
+    loss: Callable[[Batch], Tensor]
+    formula: Callable | None = None
+
+    def definition(self) -> dict:
+        """The term as plain data. ValueError if nothing names it: two lambdas could not be told apart."""
+        formula = self.formula or self.loss
+        name = formula.__name__.lstrip("_")
+        if name == "<lambda>":
+            raise ValueError("a term whose loss is a lambda needs a named `formula`")
+        return {"loss": name, "version": losses.VERSIONS.get(name, 1), "weight": self.weight,
+                **_defaults(formula), **_defaults(self.loss)}
+
+
+def _defaults(function: Callable) -> dict:
+    parameters = signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
 def _hot(b: Batch) -> Tensor:
     return one_hot(b.labels, b.logits.shape[-1]).to(b.logits.dtype)
 
 
-def _labels(b: Batch) -> Tensor:
+def _cross_entropy(b: Batch) -> Tensor:
     return cross_entropy(b.logits[0], b.labels[0])
 
 
@@ -127,8 +150,8 @@ def _kl(b: Batch) -> Tensor:
     return losses.kd(b.logits[0], b.teacher[0])
 
 
-def _crd(b: Batch) -> Tensor:
-    draws = losses.draw_negatives(b.pool, b.index[0], NEGATIVES, b.random)
+def _crd(b: Batch, negatives: int = NEGATIVES) -> Tensor:
+    draws = losses.draw_negatives(b.pool, b.index[0], negatives, b.random)
     return b.helpers["crd"](b.logits[0], b.teacher[0], b.index[0], draws)
 
 
@@ -139,8 +162,8 @@ def _levels(b: Batch) -> list[tuple[Tensor, Tensor]]:
     return list(zip(student, teacher, strict=True))
 
 
-def _fitnets(b: Batch) -> Tensor:
-    return b.helpers["fitnets"](*_levels(b)[HINT])
+def _fitnets(b: Batch, level: int = HINT) -> Tensor:
+    return b.helpers["fitnets"](*_levels(b)[level])
 
 
 def _vid(b: Batch) -> Tensor:
@@ -153,10 +176,10 @@ def _comparisons(b: Batch) -> Tensor:
     return b.logits.shape[-1] / 100 * losses.ckd(b.logits[0], b.teacher[0])
 
 
-def _twice(loss: Callable[..., Tensor]) -> dict[str, tuple[float, Term]]:
+def _twice(loss: Callable[..., Tensor]) -> dict[str, Term]:
     """The paper's Equation 3: one squared error against one-hot labels and one against the teacher's logits."""
-    return {"labels": (1.0, lambda b: loss(b.logits[0], _hot(b)[0])),
-            "teacher": (1.0, lambda b: loss(b.logits[0], b.teacher[0]))}
+    return {"labels": Term(1.0, lambda b: loss(b.logits[0], _hot(b)[0]), loss),
+            "teacher": Term(1.0, lambda b: loss(b.logits[0], b.teacher[0]), loss)}
 
 
 # Modules trained beside the student, by the name of their term.
@@ -176,7 +199,7 @@ HELPERS: dict[str, Callable[[Problem], nn.Module]] = {
 
 @dataclass(frozen=True)
 class Method:
-    terms: Mapping[str, tuple[float, Term]]              # name -> weight, loss term
+    terms: Mapping[str, Term]
     sampler: Sampler = passes
     forward: Callable[[nn.Module, list[Tensor], Tensor], Seen] = each
     asks: bool = True                                    # does it need the teacher's answers?
@@ -200,43 +223,54 @@ class Method:
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""
-        return {name: weight * term(batch) for name, (weight, term) in self.terms.items()}
+        return {name: term.weight * term.loss(batch) for name, term in self.terms.items()}
+
+    def definition(self) -> dict:
+        """The method as plain data: what a run's identity knows of it. A version of a loss is raised in `losses.VERSIONS`."""
+        return {"terms": {name: term.definition() for name, term in self.terms.items()},
+                "sampler": {"name": self.sampler.__name__, **_defaults(self.sampler)},
+                "forward": self.forward.__name__, "asks": self.asks, "calibrated": self.calibrated, "dims": self.dims}
 
 
-_LABELS_AND_KL = {"labels": (1.0, _labels), "kl": (1.0, _kl)}
-_LABELS_AND_CKD = {"labels": (1.0, _labels), "teacher": (5.0, _comparisons)}
-_DIST = {"dist": (2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]))}
-_CRD = {"crd": (0.8, _crd)}
-_FITNETS, _VID = {"fitnets": (100.0, _fitnets)}, {"vid": (1.0, _vid)}
-_PAIRS = {"labels": (1.0, lambda b: losses.ckd_pairs(*b.logits, *_hot(b))),
-          "teacher": (1.0, lambda b: losses.ckd_pairs(*b.logits, *b.teacher))}
+_CE = {"labels": Term(1.0, _cross_entropy)}
+_CE_AND_KL = _CE | {"kl": Term(1.0, _kl, losses.kd)}
+_CE_AND_CKD = _CE | {"teacher": Term(5.0, _comparisons)}
+_DIST = {"dist": Term(2.0, lambda b: losses.dist(b.logits[0], b.teacher[0]), losses.dist)}
+_RKD = {"rkd": Term(1.0, lambda b: losses.rkd(b.logits[0], b.teacher[0]), losses.rkd)}
+_CRD = {"crd": Term(0.8, _crd, losses.CRD)}
+_FITNETS = {"fitnets": Term(100.0, _fitnets, losses.FitNets)}
+_VID = {"vid": Term(1.0, _vid, losses.VID)}
+_MIXUP = {"labels": Term(1.0, lambda b: losses.mixup_labels(b.logits[0], *b.labels, b.mixing), losses.mixup_labels),
+          "teacher": Term(1.0, lambda b: losses.mixup_teacher(b.logits[0], *b.teacher, b.mixing), losses.mixup_teacher)}
+_PAIRS = {"labels": Term(1.0, lambda b: losses.ckd_pairs(*b.logits, *_hot(b)), losses.ckd_pairs),
+          "teacher": Term(1.0, lambda b: losses.ckd_pairs(*b.logits, *b.teacher), losses.ckd_pairs)}
 
 METHODS: dict[str, Method] = {
-    "ce": Method({"labels": (1.0, _labels)}, asks=False),
-    "kd": Method(_LABELS_AND_KL),
-    "crd": Method(_LABELS_AND_KL | _CRD),
-    "mixup": Method(
-        {"labels": (1.0, lambda b: losses.mixup_labels(b.logits[0], *b.labels, b.mixing)),
-         "teacher": (1.0, lambda b: losses.mixup_teacher(b.logits[0], *b.teacher, b.mixing))},
-        sampler=pairs, forward=mixed),
-    "rkd": Method(_LABELS_AND_KL | {"rkd": (1.0, lambda b: losses.rkd(b.logits[0], b.teacher[0]))}, sampler=by_class),
-    "dist": Method(_LABELS_AND_KL | _DIST),
+    "ce": Method(_CE, asks=False),
+    "kd": Method(_CE_AND_KL),
+    "crd": Method(_CE_AND_KL | _CRD),
+    "mixup": Method(_MIXUP, sampler=pairs, forward=mixed),
+    "rkd": Method(_CE_AND_KL | _RKD, sampler=by_class),
+    "dist": Method(_CE_AND_KL | _DIST),
     "ckd": Method(_twice(losses.ckd)),
     "ckd_pairs": Method(_PAIRS, sampler=pairs),
     "mse": Method(_twice(losses.mse)),
     "ckd_calibrated": Method(_twice(losses.ckd), calibrated=True),
-    "ce+ckd": Method(_LABELS_AND_CKD),
-    "ce+ckd+dist": Method(_LABELS_AND_CKD | _DIST),
-} | {f"{name}{suffix}": Method(base | hint, sampler, inside)
-     for name, hint in (("fitnets", _FITNETS), ("vid", _VID))
-     for suffix, base, sampler in (("", _LABELS_AND_KL, passes), ("+crd", _LABELS_AND_KL | _CRD, passes),
-                                   ("+ckd", _PAIRS, pairs))}
+    "ce+ckd": Method(_CE_AND_CKD),
+    "ce+ckd+dist": Method(_CE_AND_CKD | _DIST),
+    "fitnets": Method(_CE_AND_KL | _FITNETS, forward=inside),
+    "fitnets+crd": Method(_CE_AND_KL | _CRD | _FITNETS, forward=inside),
+    "fitnets+ckd": Method(_PAIRS | _FITNETS, sampler=pairs, forward=inside),
+    "vid": Method(_CE_AND_KL | _VID, forward=inside),
+    "vid+crd": Method(_CE_AND_KL | _CRD | _VID, forward=inside),
+    "vid+ckd": Method(_PAIRS | _VID, sampler=pairs, forward=inside),
+}
 
 
 def rkd_d(dims: int) -> Method:
     """Comparisons pooled to `dims` numbers beside cross-entropy of the labels (CKD, section 6.1 and Equation 6)."""
-    return Method({"labels": (1.0, _labels),
-                   "teacher": (1.0, lambda b: losses.pooled_ckd(b.logits[0], b.teacher[0], dims))}, dims=dims)
+    pooled = Term(1.0, lambda b: losses.pooled_ckd(b.logits[0], b.teacher[0], dims), losses.pooled_ckd)
+    return Method(_CE | {"teacher": pooled}, dims=dims)
 
 
 def get(name: str) -> Method:

@@ -6,11 +6,12 @@ from typing import Callable
 import torch
 
 from . import data, teacher
-from .data import Dataset, Views
+from .data import Dataset
 from .errors import InputError, choose
 from .files import generator
 from .ledger import Ledger
 from .store import Store
+from .views import Views
 
 PROJECT = Path(__file__).parents[1]
 PRECISIONS = ("float32", "bfloat16")
@@ -44,7 +45,7 @@ class Place:
 
     def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
         """Each seed shows every image in one random view of its own."""
-        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, f"random view, seed {seed}")
+        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, dataset.transform.view(seed))
 
 
 def at(results: str | Path, data: str | Path | None = None, cache: str | Path | None = None,

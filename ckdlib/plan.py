@@ -22,7 +22,7 @@ def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> lis
     for experiment, part in grouped(runs, "experiment").items():
         before = sum(asked.values())
         for ledger, same in grouped(askers(part), "dataset", "teacher", "seed").items():
-            asked[ledger] = max(asked[ledger], *(one.n - one.n // 5 for one in same))
+            asked[ledger] = max(asked[ledger], *(one.n for one in same))
         flops = sum(_flops(one, datasets[one.dataset]) for one in part)
         epochs = f", {EPOCHS} epochs each" if part[0].recipe.schedule == "plateau" else ""
         told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{epochs})"
@@ -42,7 +42,7 @@ def _hours(seconds: float) -> str:
 
 def _flops(one: Run, dataset: Dataset) -> float:
     """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
-    epoch = methods.steps_per_epoch(one.n - one.n // 5, one.recipe.batch)
+    epoch = methods.steps_per_epoch(one.n, one.recipe.batch)
     steps = one.recipe.steps or min(EPOCHS, one.recipe.max_epochs) * epoch
     method = methods.get(one.method)
     passes = 2 if method.sampler is methods.pairs and method.forward is not methods.mixed else 1

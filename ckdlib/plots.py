@@ -46,7 +46,7 @@ METHODS = {
      for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])  # of 1 to 100 dimensions
 TEACHER = Look("teacher", "#bbbbbb", "", "-")
-AXES = {"n": "n, images a run may use (0.8 n teacher calls)",
+AXES = {"n": "n, teacher calls",
         "student_passes": "images through the student in training"}
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 

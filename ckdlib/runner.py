@@ -1,6 +1,8 @@
 """Runs -> rows: what is planned, teacher calls first, then students, each row kept as its run finishes."""
+import json
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -8,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from . import data, methods, models, teacher, train
-from .data import Dataset, Views
+from .data import Dataset
 from .errors import InputError, OutOfTime, choose
 from .files import writable_folder, write_json, write_tensors
 from .measures import measure
@@ -18,6 +20,7 @@ from .plan import askers, grouped, plan
 from .store import Store
 from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
+from .views import Views
 
 Report = Callable[[str], None]
 
@@ -72,6 +75,8 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
                 raise
             report(f"{part[0].experiment} is left out: {error}")
     runs = [one for one in runs if one.dataset in datasets]
+    for dataset in datasets.values():
+        _same_transform(dataset, place)
     for name, n in grouped(runs, "dataset", "n"):
         data.split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
@@ -82,6 +87,16 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
                                            teacher=inner_shapes(source, datasets[name]))
             method.helpers(problem)
     return datasets
+
+
+def _same_transform(dataset: Dataset, place: Place) -> None:
+    """InputError if the results folder holds rows of these images, cut in another way: no table mixes them."""
+    own = json.loads(json.dumps(asdict(dataset.transform)))
+    for row in Store(place.results).rows(lambda line: None):
+        if row["dataset_sha256"] == dataset.digest and (other := row["transform"]) != own:
+            differing = ", ".join(f"{name} {other[name]} there, {own[name]} now" for name in own if other[name] != own[name])
+            raise InputError(f"{place.results} holds rows of the same images cut in another way ({differing}); choose another "
+                             f"folder with --results, or the same options (--no-flip, or flip in a notebook) as before")
 
 
 def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
@@ -102,7 +117,7 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
             continue
         digests = {model: teacher.read_card(path)["weights_sha256"] for model in {one.teacher for one in part}
                    if (path := place.teacher_path(dataset, model)).exists()}
-        keys = {one.key(dataset.digest, digests.get(one.teacher)): one for one in part}
+        keys = {one.key(dataset, digests.get(one.teacher), place.precision): one for one in part}
         left = [one for key, one in keys.items() if key not in done]
         asked = {(one.teacher, one.seed) for one in part}
         calls = sum(place.ledger(dataset, digests[model], seed).calls for model, seed in asked if model in digests)
@@ -180,7 +195,7 @@ def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float |
                                   torch.device(place.device), deadline=deadline, report=report,
                                   precision=place.precision)
         digests[model] = teacher.load(path, dataset, model, torch.device("cpu"))[1]["weights_sha256"]
-    return {one.key(dataset.digest, digests.get(one.teacher)): one for one in runs}
+    return {one.key(dataset, digests.get(one.teacher), place.precision): one for one in runs}
 
 
 def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_features: bool, deadline: float | None,

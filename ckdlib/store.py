@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 from typing import Iterable, Sequence
 
+from .errors import InputError
+
+SCHEMA = 2                               # of rows: n counts teacher calls, and a run's name is made of its whole identity
+
 
 class Store:
     """Rows, their measures and the files beside them in one results folder."""
@@ -14,8 +18,15 @@ class Store:
         self.along_path = folder / "along.jsonl"
 
     def rows(self, report=print) -> list[dict]:
-        """Every readable row, in the order of writing; unreadable lines are left out and said to `report`."""
-        rows, torn = _read(self.path, ("run", "method", "test_accuracy"))
+        """Every readable row, in the order of writing; unreadable lines are left out and said to `report`.
+
+        InputError if rows are of another schema.
+        """
+        rows, torn = read_lines(self.path, ("run", "method", "test_accuracy"))
+        if odd := {row.get("schema", 1) for row in rows} - {SCHEMA}:
+            raise InputError(f"{self.path} holds rows of schema {min(odd)}, and this version reads schema {SCHEMA}, in which n "
+                             f"counts teacher calls; bring the folder up to date with: python -m ckdlib migrate "
+                             f"{self.folder}, or choose another with --results")
         if torn:
             report(f"{self.path}: left out {len(torn)} unreadable line(s), number {', '.join(map(str, torn))}; "
                    f"the runs they held count as not done")
@@ -23,7 +34,7 @@ class Store:
 
     def measures(self) -> dict[str, dict]:
         """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
-        return {line["run"]: line for line in _read(self.measures_path, ("run", "raw"))[0]}
+        return {line["run"]: line for line in read_lines(self.measures_path, ("run", "raw"))[0]}
 
     def append(self, row: dict, measures: dict | None = None, along: Iterable[dict] = ()) -> None:
         """Add a row, and first its measures and what was seen along its training, so that a row that is there has them."""
@@ -39,7 +50,7 @@ class Store:
 
     def along(self) -> list[dict]:
         """What was seen of students along their training (`students.look`), each look once; unreadable lines are left out."""
-        return list({(line["run"], line["step"]): line for line in _read(self.along_path, ("run", "step", "offset"))[0]}.values())
+        return list({(line["run"], line["step"]): line for line in read_lines(self.along_path, ("run", "step", "offset"))[0]}.values())
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""
@@ -50,7 +61,7 @@ class Store:
         return [path.name for path in _entries(self.folder / "running") if _alive(path)]
 
 
-def _read(path: Path, wanted: Sequence[str]) -> tuple[list[dict], list[int]]:
+def read_lines(path: Path, wanted: Sequence[str]) -> tuple[list[dict], list[int]]:
     """The lines that are objects with all `wanted` names, and the numbers of the others."""
     lines, torn = [], []
     for number, text in enumerate(path.read_text(errors="replace").splitlines() if path.exists() else (), 1):

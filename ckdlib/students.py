@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from . import data, losses, methods, teacher, train
-from .data import Dataset, Views
+from .data import Dataset
 from .errors import OutOfTime
 from .files import read_tensors, sha256, write_tensors
 from .ledger import Features
@@ -26,8 +26,9 @@ from .measures import measure
 from .methods import Method
 from .place import Place
 from .steps import STREAMS
-from .store import Store
+from .store import SCHEMA, Store
 from .study import Run, profile
+from .views import Views
 
 Outcome = tuple[dict, dict | None, list[dict]]  # a row, its measures, what was seen along its training
 
@@ -167,14 +168,13 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
     logits = train.predict(net, given.test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
-    row = asdict(one) | {
+    row = {"schema": SCHEMA} | asdict(one) | one.identity(given.dataset, given.teacher_sha256, place.precision) | {
         "run": key, "dataset": given.dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
-        "teacher_calls": len(given.shown) if given.method.asks else 0, "train_images": len(given.shown),
+        "teacher_calls": len(given.shown) if given.method.asks else 0,
         "val_accuracy": round(train.validate(net, given.held_out).item(), 4),
         "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4),
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
-        "seconds": round(result.seconds, 2), "dataset_sha256": given.dataset.digest, "teacher_sha256": given.teacher_sha256,
-        "logits": f"logits/{key}.safetensors", "precision": place.precision,
+        "seconds": round(result.seconds, 2), "logits": f"logits/{key}.safetensors",
         "device": teacher.device_name(torch.device(place.device)), "code": code_version(), "versions": teacher.versions(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

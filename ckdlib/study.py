@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
 from . import methods, models, teacher
+from .data import Dataset, check_calls
 from .errors import InputError, choose
 from .files import sha256
 from .schedules import Recipe
 
 Pair = tuple[str, str]                   # teacher, student
+
+# What a row's numbers depend on: two runs are the same run where all of these are equal.
+IDENTITY = ("dataset_sha256", "transform", "teacher_sha256", "student", "method", "definition", "recipe", "n", "seed",
+            "precision")
 
 CONTROLS = ("mse", "ckd", "ckd_calibrated")              # in every table; `ckd` at one pass of the student an image
 BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
@@ -33,7 +38,7 @@ class Experiment:
     """The grid of runs behind one table or figure."""
     pairs: tuple[Pair, ...]
     methods: tuple[str, ...]
-    calls: tuple[int, ...]               # n: images a run may use, 80 % of them shown to the teacher
+    calls: tuple[int, ...]               # n: teacher calls of a run; a quarter as many further images validate
     seeds: tuple[int, ...]
     targets: tuple[float, ...] = ()      # test accuracies in per cent whose price in calls is tabulated
     dataset: str | None = None           # None: the profile's
@@ -55,24 +60,26 @@ class Profile:
 
 def _quick() -> dict[str, Experiment]:
     pairs, seeds, targets = (("resnet14", "resnet8"),), (1, 2, 3), (80, 85, 90, 95)
-    return {"black_box": Experiment(pairs, BLACK_BOX, (50, 100, 200, 400), seeds, targets),
-            "white_box": Experiment(pairs, WHITE_BOX, (50, 100, 200), seeds),
-            "dimensionality": Experiment(pairs, _pooled(1, 2, 5, 10), (50, 100, 200, 400), seeds, targets),
-            "cars": Experiment(pairs, BLACK_BOX, (100, 200), seeds, targets, dataset="digits_cropped"),
-            "large_n": Experiment(pairs, BLACK_BOX, (800, 1200), seeds),
-            "fewer_calls": Experiment(pairs, _fewer_calls(10), (25, 50, 100, 200, 400), seeds),
-            "protocol": Experiment(pairs, ("ce", "kd", "ckd_pairs", *CONTROLS), (200,), seeds, recipe=Recipe(patience=20), follow=5)}
+    return {"black_box": Experiment(pairs, BLACK_BOX, (40, 80, 160, 320), seeds, targets),
+            "white_box": Experiment(pairs, WHITE_BOX, (40, 80, 160), seeds),
+            "dimensionality": Experiment(pairs, _pooled(1, 2, 5, 10), (40, 80, 160, 320), seeds, targets),
+            "cars": Experiment(pairs, BLACK_BOX, (80, 160), seeds, targets, dataset="digits_cropped"),
+            "large_n": Experiment(pairs, BLACK_BOX, (640, 960), seeds),
+            "fewer_calls": Experiment(pairs, _fewer_calls(10), (20, 40, 80, 160, 320), seeds),
+            "protocol": Experiment(pairs, ("ce", "kd", "ckd_pairs", *CONTROLS), (160,), seeds,
+                                   recipe=Recipe(patience=20), follow=5)}
 
 
 def _pilot() -> dict[str, Experiment]:
     pairs, seeds, targets = (("resnet20", "resnet8"),), (1, 2, 3), (15, 20, 25, 30, 35)
-    return {"black_box": Experiment(pairs, BLACK_BOX, (1600, 3200, 6400), seeds, targets),
-            "white_box": Experiment(pairs, WHITE_BOX, (1600, 3200), seeds),
-            "dimensionality": Experiment(pairs, _pooled(1, 10, 50, 100), (1600, 3200), seeds),
-            "cars": Experiment(pairs, BLACK_BOX, (1400, 2000), seeds, dataset="stanford_cars"),
-            "large_n": Experiment(pairs, BLACK_BOX, (10_000, 16_000), seeds),
-            "fewer_calls": Experiment(pairs, _fewer_calls(100), (400, 800, 1600, 2000, 2400, 3200, 4800, 6400), (4, 5, 6)),
-            "protocol": Experiment(pairs, PROTOCOL, (1600,), (4, 5, 6), recipe=Recipe(), follow=20)}
+    return {"black_box": Experiment(pairs, BLACK_BOX, (1280, 2560, 5120), seeds, targets),
+            "white_box": Experiment(pairs, WHITE_BOX, (1280, 2560), seeds),
+            "dimensionality": Experiment(pairs, _pooled(1, 10, 50, 100), (1280, 2560), seeds),
+            "cars": Experiment(pairs, BLACK_BOX, (1120, 1600), seeds, dataset="stanford_cars"),
+            "large_n": Experiment(pairs, BLACK_BOX, (8000, 12_800), seeds),
+            "fewer_calls": Experiment(pairs, _fewer_calls(100), (320, 640, 1280, 1600, 1920, 2560, 3840, 5120),
+                                      (4, 5, 6)),
+            "protocol": Experiment(pairs, PROTOCOL, (1280,), (4, 5, 6), recipe=Recipe(), follow=20)}
 
 
 def _paper() -> dict[str, Experiment]:
@@ -90,11 +97,11 @@ PROFILES = {profile.name: profile for profile in (
         "quick", "digits", about="minutes on 2 cores: scikit-learn's digits, small networks",
         recipe=Recipe(schedule="one_cycle", steps=120, checks=12),
         teacher_recipe=Recipe(schedule="one_cycle", learning_rate=0.1, steps=400, checks=20),
-        experiments=_quick(), spectra=(50, 200)),
+        experiments=_quick(), spectra=(40, 160)),
     Profile(
         "pilot", "cifar100", about="CIFAR-100, small networks, a fixed number of steps: hours on a CPU",
         recipe=Recipe(schedule="one_cycle", steps=2400, checks=12), teacher_recipe=teacher.FAST,
-        experiments=_pilot(), spectra=(1600, 3200)),
+        experiments=_pilot(), spectra=(1280, 2560)),
     Profile(
         "paper", "cifar100", about="the paper's grids and protocol, on CUDA",
         recipe=Recipe(), teacher_recipe=teacher.REFERENCE, experiments=_paper(), spectra=(1600, 3200)),
@@ -114,11 +121,26 @@ class Run:
     seed: int
     recipe: Recipe
 
-    def key(self, dataset_sha256: str, teacher_sha256: str | None) -> str:
-        """The run's name: the same only for the same images, teacher and recipe, whichever experiment asks."""
-        origin = json.dumps([dataset_sha256, teacher_sha256 if methods.get(self.method).asks else None,
-                             asdict(self.recipe)])
-        return f"{self.teacher}-{self.student}.{self.method}.n{self.n}.s{self.seed}.{sha256(origin)[:8]}"
+    def identity(self, dataset: Dataset, teacher_sha256: str | None, precision: str) -> dict:
+        """All that determines the result, of which the run's name is made and which its row holds (IDENTITY).
+
+        teacher_sha256: of the teacher's weights; methods that ask no teacher leave it out.
+        """
+        method = methods.get(self.method)
+        return {"dataset_sha256": dataset.digest, "transform": asdict(dataset.transform),
+                "teacher_sha256": teacher_sha256 if method.asks else None, "student": self.student,
+                "method": self.method, "definition": method.definition(), "recipe": asdict(self.recipe), "n": self.n,
+                "seed": self.seed, "precision": precision}
+
+    def key(self, dataset: Dataset, teacher_sha256: str | None, precision: str) -> str:
+        """The run's name, whichever experiment asks."""
+        return run_name({"teacher": self.teacher} | self.identity(dataset, teacher_sha256, precision))
+
+
+def run_name(row: Mapping) -> str:
+    """The name of the run that a row is of, from the row itself: readable, and ending in a hash of its identity."""
+    digest = sha256(json.dumps([row[name] for name in IDENTITY], sort_keys=True))
+    return f"{row['teacher']}-{row['student']}.{row['method']}.n{row['n']}.s{row['seed']}.{digest[:12]}"
 
 
 def profile(name: str) -> Profile:
@@ -152,8 +174,7 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
     for method in method_names:
         methods.get(method)
     for n in calls:
-        if n < 10:
-            raise InputError(f"n = {n} is too small to split 80/20; choose n of at least 10")
+        check_calls(n)
     for rate in learning_rates:
         if not rate > 0:
             raise InputError(f"learning rate {rate} is not positive; the reference searches 0.1, 0.05, 0.025")

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from . import __version__, methods, models, train
-from .data import Dataset, Views
+from .data import Dataset
 from .errors import InputError, OutOfTime, choose
 from .files import read_tensors, replacing, seeded, sha256, write_json, write_tensors
 from .schedules import Recipe
+from .views import Views
 
 REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
 FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
@@ -36,7 +37,7 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
-    origin = json.dumps([dataset.digest, model, asdict(recipe), seed, precision])
+    origin = json.dumps([dataset.digest, asdict(dataset.transform), model, asdict(recipe), seed, precision])
     net = new(model, len(dataset.classes), seed).to(device)
     views = Views(dataset.train, dataset.transform, device)
     resume, before = None, 0.0
@@ -91,6 +92,11 @@ def load(path: Path, dataset: Dataset, model: str, device: torch.device) -> tupl
     card = read_card(path)
     if card["weights_sha256"] != sha256(path.read_bytes()):
         raise InputError(f"{path} is not the file its card describes; make or import the teacher again")
+    made, own = (json.dumps([how[name] for name in ("crop", "mean", "std")])
+                 for how in (card["transform"], asdict(dataset.transform)))
+    if made != own:
+        raise InputError(f"{path} takes images of another crop, mean and std, {made}, than those of {dataset.name}, {own}; "
+                         f"make or import the teacher again")
     if card["dataset_sha256"] != dataset.digest:
         raise InputError(f"{path} was trained on other images than those of {dataset.name}; its own are "
                          f"{card['dataset_sha256'][:12]}, these {dataset.digest[:12]}")
@@ -104,7 +110,11 @@ def read_card(path: Path) -> dict:
     card = path.with_suffix(".json")
     if not path.exists() or not card.exists():
         raise InputError(f"no teacher {path} with its card; make it with: python -m ckdlib teacher --model {path.stem}")
-    return json.loads(card.read_text())
+    content = json.loads(card.read_text())
+    if "transform" not in content:
+        raise InputError(f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); bring its folder "
+                         f"up to date with: python -m ckdlib migrate {path.parents[2]}")
+    return content
 
 
 def new(model: str, classes: int, seed: int = 0) -> nn.Module:
@@ -120,7 +130,8 @@ def _write(path: Path, net: nn.Module, dataset: Dataset, device: torch.device, m
                          for name, value in rounded.items()})
     test = Views(dataset.test, dataset.transform, device)
     card = {
-        "model": model, "dataset": dataset.name, "dataset_sha256": dataset.digest, "classes": len(dataset.classes),
+        "model": model, "dataset": dataset.name, "dataset_sha256": dataset.digest,
+        "transform": asdict(dataset.transform), "classes": len(dataset.classes),
         "test_accuracy": round(train.validate(net, test).item(), 3),
         "parameters": sum(p.numel() for p in net.parameters()), "precision": "float16 weights, float32 arithmetic",
         **provenance, "versions": versions(), "device": device_name(device),

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from . import losses
-from .data import Views
 from .errors import choose
 from .files import generator, seeded
 from .ledger import Features
 from .methods import INNER, Method, Problem, steps_per_epoch
 from .schedules import Recipe, Verdict
 from .steps import Replay, Round, Steps, own_stream
+from .views import Views
 
 TARGET_WEIGHTS = (1.0, 1.0)              # labels, teacher: the mean target of the calibration, as in the CKD loss
 

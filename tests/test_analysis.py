@@ -48,10 +48,10 @@ def test_bad_curves():
 
 def test_missing_runs_are_said_and_missing_experiments_too():
     said = []
-    rows = [row("kd", 100, 1, 50.0, teacher="resnet14", student="resnet8")]
+    rows = [row("kd", 80, 1, 50.0, teacher="resnet14", student="resnet8")]
     table = analysis.frame(rows, "black_box", "large_n", report=said.append)
     assert len(table) == 1 and said[0].startswith("no rows of experiment 'large_n'; make them with: python -m ckdlib run")
-    assert said[1] == "119 of the 120 runs of black_box are missing:" and "  resnet14-resnet8 kd: n = 50 200 400, seeds 1 2 3; " in said[3]
+    assert said[1] == "119 of the 120 runs of black_box are missing:" and "  resnet14-resnet8 kd: n = 40 160 320, seeds 1 2 3; " in said[3]
     with pytest.raises(InputError, match="no rows of experiment 'cars'"):
         analysis.frame(rows, "cars")
 

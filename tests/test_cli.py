@@ -10,7 +10,7 @@ import torch
 
 from ckdlib.__main__ import main
 
-COMMON = ["--methods", "ce", "--n", "50", "--seeds", "1", "--jobs", "1"]
+COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
 
 
 @pytest.mark.parametrize("words, says", [
@@ -20,14 +20,14 @@ COMMON = ["--methods", "ce", "--n", "50", "--seeds", "1", "--jobs", "1"]
     (["run", "--methods", "rkd_3"], "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
     (["run", "--experiment", "white_box", "--pair", "vgg13-resnet8"], "which cannot be matched; choose a pair of one family"),
     (["run", "--experiment", "cars", "--dataset", "stanford_cars", "--data", "/nowhere"], "Stanford Cars cannot be downloaded"),
-    (["run", "--experiment", "large_n", "--n", "16000"], "n = 16000 is more than the 1297"),
+    (["run", "--experiment", "large_n", "--n", "16000"], "n = 16000 teacher calls and 4000 further images for validation are more than the 1297"),
     (["run", "--methods", "vid", "--n", "800"], "nothing to run: no experiment holds all of these"),
     (["run", "--pair", "resnet14-resnet9"], "unknown model 'resnet9'"),
     (["run", "--dataset", "digit"], "unknown dataset 'digit'"),
     (["run", "--dataset", "/nowhere/images"], "no folder /nowhere/images/train"),
     (["run", "--device", "tpu"], "unknown device 'tpu'"),
-    (["run", "--n", "0"], "n = 0 is too small"),
-    (["run", "--n", "2000"], "n = 2000 is more than the 1297"),
+    (["run", "--n", "0"], "n = 0 is too few teacher calls"),
+    (["run", "--n", "2000"], "choose n of at most 1038"),
     (["run", "--n", "many"], "invalid int value: 'many'"),
     (["run", "--jobs", "0"], "--jobs 0"),
     (["run", "--time-budget", "-3"], "--time-budget -3"), (["run", "--time-budget", "nan"], "--time-budget nan"),
@@ -103,9 +103,9 @@ def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
 
 
 def test_run_and_status_from_the_shell(tmp_path):
-    words = ["--methods", "ce", "--n", "50", "--seeds", "1", "--results", str(tmp_path)]
+    words = ["--methods", "ce", "--n", "40", "--seeds", "1", "--results", str(tmp_path)]
     done = subprocess.run([sys.executable, "-m", "ckdlib", "run", *words, "--jobs", "1"], capture_output=True, text=True)
-    assert done.returncode == 0 and "[1/1] resnet14-resnet8 ce n=50 seed 1" in done.stdout
+    assert done.returncode == 0 and "[1/1] resnet14-resnet8 ce n=40 seed 1" in done.stdout
     told = subprocess.run([sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True)
     assert told.stdout.startswith("black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made")
 

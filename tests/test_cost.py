@@ -27,7 +27,7 @@ def test_ten_thousand_rows_open_in_two_seconds(tmp_path):
 def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch):
     """What the runner does around one more student, on top of 10,000 rows and of none."""
     run, = brief(["ce"])
-    key = run.key(here.dataset("digits").digest, None)
+    key = run.key(here.dataset("digits"), None, "float32")
     row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0]) | {"run": key}
     monkeypatch.setattr(runner, "outcomes", lambda *_: iter([(key, (row, None))]))
     taken = []
@@ -50,12 +50,12 @@ def test_importing_costs_little_beyond_torch():
 
 def test_a_notebook_adds_little_to_its_experiment(here, tmp_path):
     """Page 02 beside the same command without Jupyter, with nothing left to train."""
-    words = ["--experiment", "black_box", "--methods", "ce", "--n", "50", "--seeds", "1"]
+    words = ["--experiment", "black_box", "--methods", "ce", "--n", "40", "--seeds", "1"]
     command = [sys.executable, "-m", "ckdlib", "run", "--results", str(here.results), *words]
     subprocess.run(command, capture_output=True, check=True)
     started = time.perf_counter()
     subprocess.run(command, capture_output=True, check=True)
     between = time.perf_counter()
     notebooks.execute(Path("notebooks/02_experiments.ipynb"), tmp_path / "02.ipynb", results=str(here.results),
-                      experiments=["black_box"], methods=["ce"], n=[50], seeds=[1])
+                      experiments=["black_box"], methods=["ce"], n=[40], seeds=[1])
     assert time.perf_counter() - between < between - started + 5

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ckdlib import data
-from ckdlib.data import Images, Transform, Views
 from ckdlib.errors import InputError
+from ckdlib.files import generator
+from ckdlib.views import Images, Transform, Views, pixels
 
 
 @pytest.fixture
@@ -51,9 +52,9 @@ def test_the_plain_view_is_the_centre(views):
 
 
 def test_pixels_are_those_that_were_cut(views):
-    made, pixels = views
-    back = data.pixels(made.plain(slice(0, 6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)))
-    assert back.dtype == torch.uint8 and torch.equal(back, pixels[:, 2:10, 2:10])
+    made, shown = views
+    back = pixels(made.plain(slice(0, 6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)))
+    assert back.dtype == torch.uint8 and torch.equal(back, shown[:, 2:10, 2:10])
 
 
 def test_images_that_may_not_be_mirrored_are_not(views, digits):
@@ -70,16 +71,35 @@ def test_digits(digits):
 def test_splits_are_nested_and_disjoint():
     small, held = data.split(1000, 100, 7)
     large, held_large = data.split(1000, 400, 7)
-    assert (len(small), len(held)) == (80, 20)
+    assert (len(small), len(held)) == (100, 25)
     assert set(small.tolist()) < set(large.tolist()) and set(held.tolist()) < set(held_large.tolist())
     assert not set(large.tolist()) & set(held_large.tolist())
     assert small.tolist() != data.split(1000, 100, 8)[0].tolist()
 
 
-@pytest.mark.parametrize("n, word", [(0, "too small"), (9, "too small"), (1001, "more than the 1000")])
-def test_n_must_fit(n, word):
-    with pytest.raises(InputError, match=f"n = {n} is {word}"):
+@pytest.mark.parametrize("n", range(8, 30))
+def test_n_is_what_the_teacher_is_shown_and_every_fifth_of_the_images_validates(n):
+    order = torch.randperm(40, generator=generator(3, "subset")).tolist()
+    shown, held = data.split(40, n, 3)
+    assert (len(shown), len(held)) == (n, n // 4)
+    assert [order.index(i) % 5 for i in held.tolist()] == [4] * len(held)
+    assert sorted(shown.tolist() + held.tolist()) == sorted(order[:n + n // 4])
+
+
+@pytest.mark.parametrize("n, says", [
+    (0, "n = 0 is too few teacher calls.*at least 8"), (7, "n = 7 is too few"), (-5, "n = -5 is too few"),
+    (1001, "n = 1001 teacher calls and 250 further images for validation are more than the 1000")])
+def test_n_must_fit(n, says):
+    with pytest.raises(InputError, match=says):
         data.split(1000, n, 0)
+
+
+@pytest.mark.parametrize("total", range(10, 31))
+def test_the_most_calls_are_said_and_are_possible(total):
+    with pytest.raises(InputError) as refused:
+        data.split(total, total, 0)
+    most = int(str(refused.value).rpartition(" ")[2])
+    assert len(data.split(total, most, 0)[0]) == most and most + 1 + (most + 1) // 4 > total
 
 
 def test_a_folder_is_decoded_once(folder, tmp_path, monkeypatch):

@@ -31,8 +31,8 @@ def test_the_committed_figure_was_made_of_these_rows():
     ("black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ("black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
-    ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 400 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("fewer_calls", "ckd_calibrated", "mse", "from n = 400 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
+    ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ("fewer_calls", "ckd_calibrated", "mse", "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
     ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
     ("protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
     ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
@@ -46,9 +46,9 @@ def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
 def test_cells_are_means_of_rows(capsys):
     lines = printed(capsys, "--results", "results/quick").splitlines()
     cells = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines[2:]}
-    assert lines[0] == "| n = | 50 | 100 | 200 | 400 | above `kd` |" and list(cells) == list(study.BLACK_BOX)
+    assert lines[0] == "| n = | 40 | 80 | 160 | 320 | above `kd` |" and list(cells) == list(study.BLACK_BOX)
     table = analysis.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
-    mean = table[(table.method == "mse") & (table.n == 100)].test_accuracy
+    mean = table[(table.method == "mse") & (table.n == 80)].test_accuracy
     assert cells["mse"][2] == f"{mean.mean():.1f} ± {mean.std():.1f}"
     wide = table.pivot(index="seed", columns=["method", "n"], values="test_accuracy")
     assert float(cells["mse"][-1].split()[0]) == pytest.approx((wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051)
@@ -104,7 +104,7 @@ def test_each_pair_has_its_table(tmp_path, capsys):
 def test_diverged_runs_are_counted_and_enter_no_number(tmp_path, capsys):
     for row in Store(Path("results/quick")).rows():
         if row["experiment"] == "black_box" and row["method"] in ("kd", "mse", "ckd"):
-            gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == ("mse", 50, 1)
+            gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == ("mse", 40, 1)
             Store(tmp_path).append(row | ({"status": "diverged"} if gone else {}))
     cells = {line.split("`")[1]: line[1:-1].split("|") for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]}
     assert [cell.strip() for cell in cells["ckd"][1:]] == ["(3 diverged)"] * 4 + [""]

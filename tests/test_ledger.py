@@ -176,7 +176,7 @@ def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypat
     from ckdlib import place
     monkeypatch.setattr(place, "PROJECT", tmp_path)
     code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
-    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=500", "n=16"), ("steps=2400", "steps=24"),
+    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=400", "n=13"), ("steps=2400", "steps=24"),
                          ("shard=16", "shard=8"), ("image_size=32", "image_size=12")):
         assert code.count(theirs) == 1
         code = code.replace(theirs, str(ours))

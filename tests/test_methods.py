@@ -1,15 +1,18 @@
 """The registry: every method descends on a batch; what each sampler draws."""
+import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from ckdlib import losses, methods, teacher
-from ckdlib.data import Views
 from ckdlib.errors import InputError
 from ckdlib.methods import Batch
+from ckdlib.views import Views
 
 LABELS = torch.arange(10).repeat_interleave(13)
+GOLDEN = Path(__file__).parent / "golden" / "terms.json"
 
 
 def seeded(seed=0):
@@ -55,7 +58,7 @@ def test_every_method_trains_one_batch_down(name, digits):
 
 
 def test_weights_of_the_protocol():
-    weights = {name: {term: weight for term, (weight, _) in method.terms.items()}
+    weights = {name: {name: term.weight for name, term in method.terms.items()}
                for name, method in methods.METHODS.items()}
     assert weights["crd"] == {"labels": 1, "kl": 1, "crd": 0.8} and weights["dist"] == {"labels": 1, "kl": 1, "dist": 2}
     assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {"labels": 1, "teacher": 1}
@@ -88,9 +91,8 @@ def test_pairs_are_ordered_and_distinct():
     assert len(set(zip(first.tolist(), second.tolist()))) == 72 and (first != second).all()
 
 
-def test_the_pool_of_pairs_is_limited_and_fixed(monkeypatch):
-    monkeypatch.setattr(methods, "PAIR_LIMIT", 40)
-    drawn = methods.pairs(torch.zeros(20), 40, seeded())
+def test_the_pool_of_pairs_is_limited_and_fixed():
+    drawn = methods.pairs(torch.zeros(20), 40, seeded(), limit=40)
     pools = [set(zip(*next(drawn).tolist())) for _ in range(2)]
     assert pools[0] == pools[1] and len(pools[0]) == 40
 
@@ -136,3 +138,40 @@ def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
     ours = lambda batch: methods.get("ce+ckd").loss(batch)["teacher"]
     torch.testing.assert_close(pull(many, targets, ours)[:, :50], pull(few, target, ours))
     torch.testing.assert_close(pull(many, targets, ours), pull(many, targets, lambda b: 5 * losses.ckd(b.logits[0], b.teacher[0])))
+
+
+def fixed_batch(method, classes=10, count=8):
+    """The same numbers on every machine: no generator is asked."""
+    def waves(*shape, start):
+        return torch.sin(start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).view(shape).float()
+    passes = 1 if method.forward is methods.mixed or method.sampler is not methods.pairs else 2
+    k = 2 if method.sampler is methods.pairs else 1
+    index = torch.arange(k * count).view(k, count)
+    maps = [(4, 4, 4), (6, 4, 4), (8, 2, 2)]
+    helpers = method.helpers(methods.Problem(classes, k * count, 2, maps, maps))
+    for i, parameter in enumerate(helpers.parameters()):
+        parameter.data = waves(*parameter.shape, start=i) / 10
+    for name, buffer in helpers.named_buffers():
+        if "bank" in name:
+            buffer.copy_(waves(*buffer.shape, start=3.0))
+    return Batch(index, index % classes, 3 * waves(k, count, classes, start=1.0), 2 * waves(passes, count, classes, start=2.0),
+                 torch.tensor(0.3), torch.arange(k * count) % classes, helpers, torch.Generator().manual_seed(0),
+                 [waves(passes, count, *shape, start=4.0) for shape in maps], [waves(k, count, *shape, start=5.0) for shape in maps])
+
+
+def test_a_changed_formula_has_a_new_version():
+    """Every term's value on one batch, beside its definition as they were kept: whoever changes a formula raises its
+    version in `losses.VERSIONS` (else finished runs would pass for runs of the new formula) and keeps the new value."""
+    kept = {(line["method"], line["term"]): line for line in json.loads(GOLDEN.read_text())}
+    for name in [*methods.METHODS, "rkd_5"]:
+        method = methods.get(name)
+        for term, value in method.loss(fixed_batch(method)).items():
+            line = kept.pop((name, term))
+            same = line["definition"] == method.terms[term].definition()
+            assert same == (value.item() == pytest.approx(line["value"], rel=2e-3 if term == "crd" else 1e-4)), (name, term)
+    assert not kept
+
+
+def test_a_term_without_a_name_cannot_be_told_from_another():
+    with pytest.raises(ValueError, match="needs a named `formula`"):
+        methods.Term(1.0, lambda batch: 0).definition()

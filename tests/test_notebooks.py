@@ -52,7 +52,7 @@ def run_all(results, *words):
 
 
 def test_run_all_on_a_tiny_grid(tmp_path):
-    done = run_all(tmp_path, "--methods", "ce", "ckd", "ce+ckd", "vid", "rkd_5", "--n", "50", "200", "800", "--seeds", "1", "2")
+    done = run_all(tmp_path, "--methods", "ce", "ckd", "ce+ckd", "vid", "rkd_5", "--n", "40", "160", "640", "--seeds", "1", "2")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert Counter(row["experiment"] for row in rows) == {
@@ -71,7 +71,7 @@ def test_run_all_on_a_tiny_grid(tmp_path):
 
 
 def test_run_all_with_one_experiment_and_one_method_makes_its_page_only(tmp_path):
-    done = run_all(tmp_path, "--experiment", "black_box", "--methods", "ce", "--n", "100", "--seeds", "1")
+    done = run_all(tmp_path, "--experiment", "black_box", "--methods", "ce", "--n", "80", "--seeds", "1")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     made = sorted(path.stem for path in (tmp_path / "notebooks").glob("*.ipynb"))
     assert made == ["00_tour", "02_experiments", "03_table1_figure2", "10_verdict"]     # no teacher was asked

@@ -13,6 +13,7 @@ from ckdlib import data, measures, models, place, plan, runner, study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
 from ckdlib.store import Store
+from ckdlib.views import Views
 
 CONTRACT = {"dataset", "profile", "experiment", "teacher", "student", "method", "n", "seed", "teacher_calls", "val_accuracy",
             "test_accuracy", "status", "seconds", "steps"}
@@ -27,25 +28,25 @@ def numbers(rows):
 
 
 def test_rows_hold_what_they_must(here, brief, digits):
-    rows = {row["method"]: row for row in runner.run(brief(["ce", "kd"], n=[60]), here, jobs=1, report=quiet)}
+    rows = {row["method"]: row for row in runner.run(brief(["ce", "kd"], n=[48]), here, jobs=1, report=quiet)}
     kd, ce = rows["kd"], rows["ce"]
     assert CONTRACT | {"recipe", "code", "versions", "device", "logits", "dataset_sha256", "student_passes"} <= set(kd)
-    assert (kd["teacher_calls"], ce["teacher_calls"], kd["n"], kd["steps"], kd["status"]) == (48, 0, 60, 6, "done")
+    assert (kd["teacher_calls"], ce["teacher_calls"], kd["n"], kd["steps"], kd["status"]) == (48, 0, 48, 6, "done")
     logits = read_tensors(here.results / kd["logits"])[0]["test"]
     assert logits.shape == (500, 10)
     assert runner.train.accuracy(logits, digits.test.labels) == pytest.approx(kd["test_accuracy"], abs=0.5)
     assert place.at(here.results, teachers=here.teachers).ledger(digits, kd["teacher_sha256"], 1).calls == 48
-    assert (here.results / "splits/digits-n60-seed1.json").exists()
+    assert (here.results / "splits/digits-n48-seed1.json").exists()
 
 
 def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, digits):
-    row, = runner.run(brief(["kd"], n=[200]), here, jobs=1, report=quiet)
+    row, = runner.run(brief(["kd"], n=[160]), here, jobs=1, report=quiet)
     net = runner.teacher.new("resnet8", 10)
     net.load_state_dict(read_tensors(here.results / "students" / f"{row['run']}.safetensors")[0])
-    _, validation = data.split(len(digits.train), 200, 1)
+    _, validation = data.split(len(digits.train), 160, 1)
     for images, score in ((digits.train[validation], row["val_accuracy"]), (digits.test, row["test_accuracy"])):
-        views = data.Views(images, digits.transform)
-        assert runner.train.accuracy(runner.train.predict(net, views), views.labels) == pytest.approx(score, abs=1e-3)
+        seen = Views(images, digits.transform)
+        assert runner.train.accuracy(runner.train.predict(net, seen), seen.labels) == pytest.approx(score, abs=1e-3)
 
 
 def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, digits, monkeypatch):
@@ -55,8 +56,8 @@ def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, dig
         given.update(views=views, answers=answers)
         return real(net, method, recipe, views, answers, *rest, **options)
     monkeypatch.setattr(runner.train, "fit", fit)
-    runner.run(brief(["kd"], n=[100]), here, jobs=1, report=quiet)
-    training, _ = data.split(len(digits.train), 100, 1)
+    runner.run(brief(["kd"], n=[80]), here, jobs=1, report=quiet)
+    training, _ = data.split(len(digits.train), 80, 1)
     cpu = torch.device("cpu")
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     torch.testing.assert_close(given["answers"], net(place.teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
@@ -78,8 +79,8 @@ def test_finished_runs_and_calls_are_never_repeated(here, brief):
 
 def test_larger_n_pays_only_the_difference(here, brief):
     said = []
-    runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
-    runner.run(brief(["kd"], n=[50, 100]), here, jobs=1, report=said.append)
+    runner.run(brief(["kd"], n=[40]), here, jobs=1, report=quiet)
+    runner.run(brief(["kd"], n=[40, 80]), here, jobs=1, report=said.append)
     assert "40 calls made, 80 kept" in said[1]
 
 
@@ -99,7 +100,7 @@ def test_processes_give_the_rows_of_one(here, brief, tmp_path):
 
 
 def test_measures_stand_beside_the_rows(here, brief, digits):
-    rows = {row["method"]: row for row in runner.run(brief(["ce", "ckd", "ckd_calibrated"], n=[60]), here, jobs=1, report=quiet)}
+    rows = {row["method"]: row for row in runner.run(brief(["ce", "ckd", "ckd_calibrated"], n=[48]), here, jobs=1, report=quiet)}
     kept = Store(here.results).measures()
     logits = read_tensors(here.results / rows["ckd"]["logits"])[0]["test"].float()
     ckd, teacher_line = kept[rows["ckd"]["run"]], kept[f"teacher {rows['ckd']['teacher_sha256']}"]
@@ -123,7 +124,7 @@ def test_white_box_students_cost_no_call_more(here, brief, digits):
 
 def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, digits):
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
-    training, _ = data.split(len(digits.train), 50, 1)
+    training, _ = data.split(len(digits.train), 40, 1)
     cpu = torch.device("cpu")
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, logits = net.forward_features(place.teacher_view(digits, 1, cpu)(training))
@@ -136,9 +137,9 @@ def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, dig
 
 
 def test_black_box_calls_keep_the_features_that_the_profile_will_want(here, brief):
-    runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
+    runner.run(brief(["kd"], n=[40]), here, jobs=1, report=quiet)
     said = []
-    runner.run(brief(["kd", "vid"], n=[100]), here, jobs=1, report=said.append)
+    runner.run(brief(["kd", "vid"], n=[80]), here, jobs=1, report=said.append)
     assert any("40 calls made, 80 kept" in line for line in said)
 
 
@@ -155,22 +156,22 @@ def test_features_that_were_not_kept_are_refused_until_asked_for(here, brief, mo
 def test_calls_that_were_kept_without_features_are_made_again_for_nobody_else(here, brief, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(runner, "_later_white_box", lambda one: 0)
-        runner.run(brief(["kd"], n=[50]), here, jobs=1, report=quiet)
+        runner.run(brief(["kd"], n=[40]), here, jobs=1, report=quiet)
     said = []
-    runner.run(brief(["kd"], n=[100]), here, jobs=1, report=said.append)
+    runner.run(brief(["kd"], n=[80]), here, jobs=1, report=said.append)
     assert any("40 calls made, 80 kept" in line for line in said)
-    runner.run(brief(["vid"], n=[50]) + brief(["kd"], n=[100]), here, jobs=1, add_features=True, report=said.append)
+    runner.run(brief(["vid"], n=[40]) + brief(["kd"], n=[80]), here, jobs=1, add_features=True, report=said.append)
     assert any("40 calls made, 120 kept" in line for line in said)          # those of n = 50 alone, not of 100
 
 
 def test_features_are_kept_up_to_the_largest_n_of_white_box_students(here, brief, digits):
     black, cars = runner_runs(method_names=["kd"]) + runner_runs(["cars"], method_names=["kd"])
     assert (runner._later_white_box(black), runner._later_white_box(cars)) == (200, 0)
-    row, = runner.run(brief(["kd"], n=[400]), here, jobs=1, report=quiet)
+    row, = runner.run(brief(["kd"], n=[320]), here, jobs=1, report=quiet)
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
-    assert len(ledger.kept_features(data.split(1297, 200, 1)[0]).row) == 160
+    assert len(ledger.kept_features(data.split(1297, 160, 1)[0]).row) == 160
     with pytest.raises(InputError, match="160 of 320 images were never shown"):
-        ledger.kept_features(data.split(1297, 400, 1)[0])
+        ledger.kept_features(data.split(1297, 320, 1)[0])
 
 
 def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(here, brief, digits, monkeypatch):
@@ -178,16 +179,16 @@ def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(he
     monkeypatch.setattr(runner.train, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
-    maps, _ = net.forward_features(place.teacher_view(digits, 1, cpu)(data.split(1297, 50, 1)[0]))
+    maps, _ = net.forward_features(place.teacher_view(digits, 1, cpu)(data.split(1297, 40, 1)[0]))
     torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
-                               runner.train.predict(net, data.Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
+                               runner.train.predict(net, Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("words, says", [
     ({"method_names": ["rkd_3"]}, "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
     ({"method_names": ["vid"], "pairs": ["vgg13-resnet8"]}, "3 inner feature maps and the teacher 4"),
-    ({"method_names": ["kd"], "calls": [200], "experiments": ["cars"], "dataset": "stanford_cars"}, "Stanford Cars cannot be downloaded")])
+    ({"method_names": ["kd"], "calls": [160], "experiments": ["cars"], "dataset": "stanford_cars"}, "Stanford Cars cannot be downloaded")])
 def test_runs_that_cannot_be_are_refused_before_anything_starts(here, words, says):
     with pytest.raises(InputError, match=says):
         runner.run(runner_runs(**words), here, report=quiet)
@@ -196,7 +197,7 @@ def test_runs_that_cannot_be_are_refused_before_anything_starts(here, words, say
 
 def runner_runs(experiments=("black_box",), **words):
     return study.select("quick", experiments, words.get("dataset"), words.get("pairs", ()), words["method_names"],
-                        words.get("calls", [50]), [1])
+                        words.get("calls", [40]), [1])
 
 
 def test_an_experiment_whose_images_are_not_there_is_left_out_and_said(here, brief):
@@ -220,7 +221,7 @@ def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     both = runner.plan(study.select("paper", ["black_box", "large_n"], dataset="digits"), here, {"digits": digits})
     assert both[1].startswith("large_n: 600 runs, 115200 more teacher calls")                              # 12,800 - 5,120 each
     assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
-    alone = runner_runs(method_names=["ce"], calls=[400]) + runner_runs(method_names=["kd"], calls=[50])
+    alone = runner_runs(method_names=["ce"], calls=[320]) + runner_runs(method_names=["kd"], calls=[40])
     assert runner.plan(alone, here, {"digits": digits})[0].startswith("black_box: 2 runs, 40 teacher calls")
     runs = brief(["ckd", "mixup", "ckd_pairs"])
     one, mixed, two = (plan._flops(run, digits) for run in runs)
@@ -251,7 +252,7 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
 
 
 def test_a_killed_batch_goes_on(tmp_path, teachers):
-    command = [sys.executable, "-m", "ckdlib", "run", "--results", str(tmp_path), "--experiment", "black_box", "--methods", "ce", "--n", "50", "100",
+    command = [sys.executable, "-m", "ckdlib", "run", "--results", str(tmp_path), "--experiment", "black_box", "--methods", "ce", "--n", "40", "80",
                "--seeds", "1", "2", "3", "--jobs", "2", "--device", "cpu"]
     batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -266,6 +267,21 @@ def test_a_killed_batch_goes_on(tmp_path, teachers):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert f"{len(kept)} of 6 students are trained" in done.stdout
     assert len({row["run"] for row in Store(tmp_path).rows()}) == len(Store(tmp_path).rows()) == 6
+
+
+def test_images_cut_another_way_are_another_run_and_another_ledger(folder, tmp_path):
+    """As with --no-flip: the mirrored row is no answer, and the answers about mirrored images are none."""
+    def at(results, flip):
+        return place.at(tmp_path / results, cache=tmp_path / "cache", device="cpu", image_size=12, flip=flip)
+    runs = [replace(one, recipe=replace(one.recipe, steps=2, checks=1)) for one in study.select(
+        "quick", ["black_box"], dataset=str(folder), method_names=["ce"], calls=[10], seeds=[1])]
+    mirrored, = runner.run(runs, at("one", True), jobs=1, report=quiet)
+    with pytest.raises(InputError, match=r"cut in another way \(flip True there, False now\).*--no-flip"):
+        runner.run(runs, at("one", False), jobs=1, report=quiet)
+    plain, = runner.run(runs, at("two", False), jobs=1, report=quiet)
+    assert mirrored["run"] != plain["run"] and (mirrored["transform"]["flip"], plain["transform"]["flip"]) == (True, False)
+    ledgers = [here.ledger(here.dataset(str(folder)), "teacher", 1).folder.name for here in (at("one", True), at("one", False))]
+    assert ledgers[0] != ledgers[1]
 
 
 def test_every_seed_shows_an_image_in_a_view_of_its_own(digits):
@@ -306,7 +322,7 @@ def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
 def test_a_student_is_followed_along_its_training(here):
     """By the looks that its experiment asks for; the last one sees the student that row and measures tell of."""
     runs = [replace(run, recipe=replace(run.recipe, schedule="one_cycle", steps=20, checks=10)) for run in study.select(
-        "quick", ["protocol"], method_names=["ckd", "ckd_calibrated", "ce"], calls=[60], seeds=[1])]
+        "quick", ["protocol"], method_names=["ckd", "ckd_calibrated", "ce"], calls=[48], seeds=[1])]
     rows = {row["method"]: row for row in runner.run(runs, here, 2, report=quiet)}
     store = Store(here.results)
     looks = {method: [look for look in store.along() if look["run"] == row["run"]] for method, row in rows.items()}

@@ -8,13 +8,13 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ckdlib import data, losses, methods, models, runner, students, study, teacher, train
-from ckdlib.data import Images, Views
 from ckdlib.errors import InputError
 from ckdlib.methods import Batch, Problem
 from ckdlib.schedules import Recipe
 from ckdlib.steps import Replay, Round, Steps
+from ckdlib.views import TRANSFORMS, Images, Views
 
-TRANSFORM = data.TRANSFORMS["digits"]
+TRANSFORM = TRANSFORMS["digits"]
 EVERY = [*methods.METHODS, "rkd_5"]
 TWENTY = Recipe(schedule="one_cycle", steps=20, checks=20)     # a round a step, so that each step's loss is told
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"))]
@@ -131,7 +131,7 @@ def test_the_loop_over_a_round_is_plain_momentum():
 def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
     """The losses of the first twenty steps of twelve students of four methods."""
     runs = [replace(one, recipe=TWENTY) for one in study.select(
-        "quick", ["black_box"], method_names=["kd", "crd", "ckd_pairs", "ckd_calibrated"], calls=[60], seeds=[1, 2, 3])]
+        "quick", ["black_box"], method_names=["kd", "crd", "ckd_pairs", "ckd_calibrated"], calls=[48], seeds=[1, 2, 3])]
     real, told = train.fit, {}
 
     def fit(net, method, recipe, shown, *rest, after_round, **options):

@@ -1,12 +1,19 @@
 """Profiles and runs as data; the store of rows."""
 import json
+import re
 from collections import Counter
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
-from ckdlib import study
+from ckdlib import losses, methods, study
+from ckdlib.data import split
 from ckdlib.errors import InputError
-from ckdlib.store import Store
+from ckdlib.methods import Term
+from ckdlib.store import SCHEMA, Store
+
+PROJECT = Path(__file__).parents[1]
 
 
 def test_profiles():
@@ -15,8 +22,8 @@ def test_profiles():
                               "fewer_calls": 48, "protocol": 18}
     assert count["pilot"] == {"black_box": 90, "white_box": 36, "dimensionality": 24, "cars": 60, "large_n": 60,
                               "fewer_calls": 192, "protocol": 27}
-    assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 520, "cars": 600, "large_n": 600,
-                              "fewer_calls": 695}
+    assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 200, "cars": 600, "large_n": 600,
+                              "fewer_calls": 775}
     paper = study.PROFILES["paper"]
     assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == study.Recipe()
     assert (paper.recipe.learning_rate, paper.recipe.momentum, paper.recipe.weight_decay, paper.recipe.batch,
@@ -35,11 +42,11 @@ def cells(**options):
 
 
 def test_arguments_narrow_every_grid_to_what_it_holds():
-    assert cells(method_names=["ckd", "vid"], calls=[100]) == {
-        (label, method, 100): 1 for label, method in (("black_box", "ckd"), ("white_box", "vid"), ("cars", "ckd"))}
-    assert cells(calls=[800], method_names=["kd"]) == {("large_n", "kd", 800): 1}
-    assert cells(calls=[70, 800], method_names=["kd"]) == {("black_box", "kd", 70): 1, ("large_n", "kd", 800): 1}
-    assert {label for label, *_ in cells(dataset="digits", calls=[100])} == {"black_box", "white_box", "dimensionality",
+    assert cells(method_names=["ckd", "vid"], calls=[80]) == {
+        (label, method, 80): 1 for label, method in (("black_box", "ckd"), ("white_box", "vid"), ("cars", "ckd"))}
+    assert cells(calls=[640], method_names=["kd"]) == {("large_n", "kd", 640): 1}
+    assert cells(calls=[70, 640], method_names=["kd"]) == {("black_box", "kd", 70): 1, ("large_n", "kd", 640): 1}
+    assert {label for label, *_ in cells(dataset="digits", calls=[80])} == {"black_box", "white_box", "dimensionality",
                                                                             "fewer_calls"}
 
 
@@ -60,11 +67,11 @@ def test_a_run_serves_every_experiment_whose_grid_holds_it():
     figure4 = {row["method"] for row in study.members(rows, "dimensionality")}
     assert figure4 == {"rkd", "rkd_1", "rkd_2", "rkd_5", "rkd_10", "ckd_pairs", "mse", "ckd", "ckd_calibrated"}
     assert {row["dataset"] for row in study.members(rows, "cars")} == {"digits_cropped"}
-    assert {row["n"] for row in study.members(rows, "black_box")} == {50, 100, 200, 400}
+    assert {row["n"] for row in study.members(rows, "black_box")} == {40, 80, 160, 320}
 
 
 def test_rows_of_another_recipe_serve_no_other_experiment():
-    rows = [row_of(run) for run in study.select("pilot", calls=[1600], seeds=[4])]
+    rows = [row_of(run) for run in study.select("pilot", calls=[1280], seeds=[4])]
     assert {row["experiment"] for row in study.members(rows, "protocol")} == {"protocol"}
     assert {row["experiment"] for row in study.members(rows, "fewer_calls")} == {"fewer_calls"}
     recipes = {run.recipe for run in study.select("pilot", ["protocol"], learning_rates=[0.1])}
@@ -72,7 +79,7 @@ def test_rows_of_another_recipe_serve_no_other_experiment():
 
 
 def test_runs_outside_the_grid_are_shared_where_the_experiment_has_their_like():
-    run, = study.select("quick", ["black_box"], pairs=["resnet20-resnet8"], method_names=["mse"], calls=[50], seeds=[1])
+    run, = study.select("quick", ["black_box"], pairs=["resnet20-resnet8"], method_names=["mse"], calls=[40], seeds=[1])
     inside = row_of(run, experiment="white_box", method="vid")
     assert study.members([row_of(run), inside], "white_box") == [row_of(run), inside]
     assert study.members([row_of(run)], "white_box") == []
@@ -80,16 +87,16 @@ def test_runs_outside_the_grid_are_shared_where_the_experiment_has_their_like():
 
 def test_missing_runs_are_named_with_the_command_that_makes_them():
     runs = study.select("quick", ["cars"])
-    rows = [row_of(run) for run in runs if (run.method, run.n, run.seed) not in {("kd", 100, 1), ("kd", 200, 1), ("mse", 200, 3)}]
+    rows = [row_of(run) for run in runs if (run.method, run.n, run.seed) not in {("kd", 80, 1), ("kd", 160, 1), ("mse", 160, 3)}]
     assert study.missing(rows, "cars") == [
-        "3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 100 200, seeds 1", "  resnet14-resnet8 mse: n = 200, seeds 3",
+        "3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 80 160, seeds 1", "  resnet14-resnet8 mse: n = 160, seeds 3",
         "make them with: python -m ckdlib run --profile quick --experiment cars"]
     assert study.missing([row_of(run) for run in runs], "cars") == []
 
 
 def test_seeds_vary_slowest_and_large_n_come_first():
     runs = study.select("quick", ["black_box"], method_names=["kd"], seeds=[1, 2])
-    assert [(run.seed, run.n) for run in runs] == [(seed, n) for seed in (1, 2) for n in (400, 200, 100, 50)]
+    assert [(run.seed, run.n) for run in runs] == [(seed, n) for seed in (1, 2) for n in (320, 160, 80, 40)]
 
 
 def test_images_of_ones_own_leave_out_experiments_on_other_images():
@@ -97,14 +104,14 @@ def test_images_of_ones_own_leave_out_experiments_on_other_images():
 
 
 def test_members_are_found_in_every_profile():
-    rows = [row_of(run) for profile, n in (("pilot", 1600), ("quick", 50))
+    rows = [row_of(run) for profile, n in (("pilot", 1280), ("quick", 40))
             for run in study.select(profile, ["black_box"], method_names=["mse"], calls=[n], seeds=[1])]
     assert study.members(rows, "white_box") == rows
 
 
 def test_every_missing_seed_counts():
-    rows = [row_of(run) for run in study.select("quick", ["cars"]) if (run.method, run.n) != ("kd", 100)]
-    assert study.missing(rows, "cars")[:2] == ["3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 100, seeds 1 2 3"]
+    rows = [row_of(run) for run in study.select("quick", ["cars"]) if (run.method, run.n) != ("kd", 80)]
+    assert study.missing(rows, "cars")[:2] == ["3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 80, seeds 1 2 3"]
 
 
 @pytest.mark.parametrize("options, says", [
@@ -113,23 +120,71 @@ def test_every_missing_seed_counts():
     ({"method_names": ["kdd"]}, "unknown method 'kdd'"), ({"method_names": ["rkd_0"]}, "unknown method 'rkd_0'"),
     ({"pairs": ["resnet8"]}, "'resnet8' is not a pair"),
     ({"pairs": ["resnet8-resnet9"]}, "unknown model 'resnet9'"),
-    ({"calls": [0]}, "n = 0 is too small"), ({"calls": [-5]}, "n = -5 is too small"),
+    ({"calls": [0]}, "n = 0 is too few teacher calls"), ({"calls": [7]}, "n = 7 is too few.*at least 8"),
     ({"seeds": [-1]}, "seed -1 is negative"), ({"learning_rates": [0.0]}, "learning rate 0.0 is not positive")])
 def test_bad_selections(options, says):
     with pytest.raises(InputError, match=says):
         study.select(**({"name": "quick"} | options))
 
 
-def test_a_run_is_named_by_what_it_computes():
-    kd, ce = study.select("quick", method_names=["kd"], calls=[50], seeds=[1])[0], \
-        study.select("quick", method_names=["ce"], calls=[50], seeds=[1])[0]
-    assert kd.key("images", "teacher") == kd.key("images", "teacher")
-    assert len({kd.key("images", "teacher"), kd.key("others", "teacher"), kd.key("images", "other")}) == 3
-    assert ce.key("images", "teacher") == ce.key("images", "other")
+@pytest.fixture
+def named(digits):
+    """Run -> its name, on digits, but for what is changed."""
+    def name(run, images=digits, teacher="teacher", precision="float32", **changes):
+        return replace(run, **changes).key(images, teacher, precision)
+    return name
+
+
+def one(method):
+    return study.select("quick", method_names=[method], calls=[40], seeds=[1])[0]
+
+
+def test_a_run_is_named_by_all_that_determines_its_result(digits, named):
+    kd = one("kd")
+    mirrored, larger = (replace(digits, transform=replace(digits.transform, **change)) for change in ({"flip": True}, {"padding": 2}))
+    names = [named(kd), named(kd, images=replace(digits, digest="others")), named(kd, images=mirrored), named(kd, images=larger),
+             named(kd, teacher="another"), named(kd, precision="bfloat16"), named(kd, n=41), named(kd, seed=2), named(kd, student="resnet14"),
+             named(kd, recipe=replace(kd.recipe, weight_decay=0.0)), named(one("dist"))]
+    assert len(set(names)) == len(names) and named(kd) == named(kd, experiment="protocol", profile="paper")
+    assert named(one("ce")) == named(one("ce"), teacher="another")
+
+
+@pytest.mark.parametrize("change", [
+    {"terms": {"labels": Term(9.0, lambda b: 0, losses.ckd)}}, {"terms": {"labels": Term(1.0, lambda b: 0, losses.mse)}},
+    {"sampler": methods.pairs}, {"forward": methods.inside}, {"calibrated": True}, {"dims": 5}])
+def test_a_method_that_is_defined_otherwise_is_another_run(named, monkeypatch, change):
+    before = named(one("ckd"))
+    monkeypatch.setitem(methods.METHODS, "ckd", replace(methods.get("ckd"), **change))
+    assert named(one("ckd")) != before
+
+
+def test_a_new_version_or_other_parameters_of_a_loss_are_another_run(named, monkeypatch):
+    before = named(one("kd"))
+    with monkeypatch.context() as patch:
+        patch.setitem(losses.VERSIONS, "kd", 2)
+        assert named(one("kd")) != before
+    monkeypatch.setattr(losses.kd, "__defaults__", (2.0,))
+    assert named(one("kd")) != before and "temperature" in methods.get("kd").definition()["terms"]["kl"]
+
+
+def test_every_committed_row_holds_what_its_name_is_made_of(digits):
+    rows = [row for folder in ("quick", "pilot") for row in Store(PROJECT / "results" / folder).rows()]
+    assert len({row["run"] for row in rows}) == len(rows) == 720
+    assert all(row["run"] == study.run_name(row) and row["n"] >= row["teacher_calls"] for row in rows)
+    assert all(row["definition"] == methods.get(row["method"]).definition() for row in rows)
+    first = next(row for row in rows if row["dataset"] == "digits")
+    assert first["transform"] == json.loads(json.dumps(asdict(digits.transform)))
+
+
+def test_splits_of_committed_rows_are_those_of_today():
+    for path in sorted((PROJECT / "results/pilot/splits").iterdir())[::7]:
+        n, seed = map(int, re.fullmatch(r"cifar100-n(\d+)-seed(\d)", path.stem).groups())
+        kept = json.loads(path.read_text())
+        assert [part.tolist() for part in split(50_000, n, seed)] == [kept["train"], kept["validation"]]
 
 
 def row(name):
-    return {"run": name, "method": "kd", "test_accuracy": 50.0}
+    return {"run": name, "method": "kd", "test_accuracy": 50.0, "schema": SCHEMA}
 
 
 def test_a_torn_line_costs_that_line_only(tmp_path):
@@ -152,7 +207,7 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
 
 
 def test_time_is_expected_from_like_rows():
-    runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[50, 100], seeds=[1])
-    like = {"student": "resnet8", "method": "kd", "n": 50, "seconds": 4.0, "dataset": "digits", "recipe": {"schedule": "one_cycle"}}
+    runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[40, 80], seeds=[1])
+    like = {"student": "resnet8", "method": "kd", "n": 40, "seconds": 4.0, "dataset": "digits", "recipe": {"schedule": "one_cycle"}}
     assert study.expected_seconds(runs, []) is None
     assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 4 + 4 + 2 + 2

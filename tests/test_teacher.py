@@ -115,3 +115,12 @@ def test_a_changed_file_is_noticed(digits, teachers, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="not the file its card describes"):
         teacher.load(path, digits, "resnet14", CPU)
+
+
+def test_a_teacher_of_images_scaled_otherwise_is_refused(digits, teachers):
+    path = teacher.weights_path(teachers, "digits", "resnet14")
+    other = replace(digits, transform=replace(digits.transform, std=(0.5,) * 3))
+    with pytest.raises(InputError, match="another crop, mean and std"):
+        teacher.load(path, other, "resnet14", CPU)
+    mirrored = replace(digits, transform=replace(digits.transform, flip=True, padding=2))   # how it was trained is its own affair
+    assert teacher.load(path, mirrored, "resnet14", CPU)[1]["transform"]["flip"] is False

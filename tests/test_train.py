@@ -5,15 +5,16 @@ import pytest
 import torch
 
 from ckdlib import losses, methods, teacher, train
-from ckdlib.data import Views, split
+from ckdlib.data import split
 from ckdlib.schedules import Recipe, Verdict
+from ckdlib.views import Views
 
 SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
 
 
 @pytest.fixture
 def parts(digits):
-    training, validation = split(len(digits.train), 100, 0)
+    training, validation = split(len(digits.train), 80, 0)
     logits = 3 * torch.randn(80, 10, generator=torch.Generator().manual_seed(0))
     return (Views(digits.train[training], digits.transform), logits, Views(digits.train[validation], digits.transform))
 
@@ -154,7 +155,7 @@ def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
         assert torch.equal(batch.teacher_features[0][..., 0], batch.teacher[..., 0])
         return batch.logits.square().mean()
     positions = torch.arange(80.0)[:, None].expand(80, 10)
-    method = methods.Method({"same": (1.0, same)}, forward=methods.inside)
+    method = methods.Method({"same": methods.Term(1.0, same)}, forward=methods.inside)
     train.fit(teacher.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
 
 

@@ -14,11 +14,11 @@ from typing import NamedTuple, Sequence
 import torch
 
 from .. import methods, models, study, teacher, train
-from ..data import TRANSFORMS, Views
 from ..place import choose_device
 from ..plan import EPOCHS
 from ..schedules import Recipe
 from ..students import default_jobs
+from ..views import TRANSFORMS, Views
 from .plain import BATCH, CLASSES, IMAGES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
@@ -220,7 +220,7 @@ def table_hours(lines: Sequence[dict]) -> str:
              for line in lines}
     if any((*pair, method) not in rates for pair in grid.pairs for method in METHODS):
         return ""
-    steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n - n // 5, BATCH) for n in grid.calls)
+    steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
     hours = {method: sum(rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs")) for pair in grid.pairs)
              * steps / 3600 for method in grid.methods}
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)

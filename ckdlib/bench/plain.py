@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss, no
 from torch.utils.data import DataLoader, Dataset
 
 from .. import losses, methods, models
-from ..data import TRANSFORMS, Images
+from ..views import TRANSFORMS, Images
 
 IMAGES, CLASSES, BATCH = 1280, 100, 64
 
