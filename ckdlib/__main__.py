@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
                       help="teacher calls: images that the teacher is shown; a quarter as many further ones validate")
     grid.add_argument("--seeds", nargs="+", type=int, default=[])
     grid.add_argument("--learning-rates", nargs="+", type=float, default=[], help="the best on validation is reported")
+    grid.add_argument("--monitor", help="what early stopping watches: accuracy (the default, as the published code) or loss")
 
     pace = argparse.ArgumentParser(add_help=False)
     pace.add_argument("--jobs", type=int, help="students at once (default: one a core, on cuda 8)")
@@ -112,7 +113,7 @@ def runs_of(args: argparse.Namespace) -> list[study.Run]:
     if dataset and Path(dataset).is_dir():
         dataset = str(Path(dataset).resolve())
     return study.select(args.profile, args.experiment, dataset, args.pair, args.methods, args.n, args.seeds,
-                        args.learning_rates)
+                        args.learning_rates, args.monitor)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -195,7 +196,7 @@ def batch(args: argparse.Namespace) -> None:
     if args.profile == "quick":
         go("00_tour", results=str(place.results / "tour"), teachers=str(place.results / "teachers"))
     go("02_experiments", experiments=args.experiment, pairs=args.pair, methods=args.methods, n=args.n, seeds=args.seeds,
-       learning_rates=args.learning_rates, jobs=args.jobs, add_features=args.add_features, dataset=args.dataset and
+       learning_rates=args.learning_rates, monitor=args.monitor, jobs=args.jobs, add_features=args.add_features, dataset=args.dataset and
        runs[0].dataset, time_budget=minutes_left(), **shared)
     rows, figures = Store(place.results).rows(), str(place.results / "figures")
     if not rows:

@@ -7,9 +7,8 @@ from . import methods, models
 from .data import Dataset
 from .place import Place
 from .store import Store
-from .study import Run, expected_seconds
+from .study import Run, expected_seconds, expected_steps, kept_epochs
 
-EPOCHS = 250                             # assumed of a run with early stopping, where nothing was measured yet
 FLOPS = {"GPU": 1e13, "2-core CPU": 2e11}  # a second, assumed where nothing was measured yet
 
 
@@ -18,17 +17,19 @@ def plan(runs: Sequence[Run], place: Place, datasets: dict[str, Dataset]) -> lis
     them), and hours by this folder's rows or by stated assumptions."""
     on_cpu, lines = place.device == "cpu", []
     asked: dict[tuple, int] = defaultdict(int)               # dataset, teacher, seed -> calls so far
-    like = [row for row in Store(place.results).rows(lambda line: None) if ("CPU" in row["device"]) == on_cpu]
+    rows = Store(place.results).rows(lambda line: None)
+    like = [row for row in rows if ("CPU" in row["device"]) == on_cpu]
+    epochs = kept_epochs(rows)
     for experiment, part in grouped(runs, "experiment").items():
         before = sum(asked.values())
         for ledger, same in grouped(askers(part), "dataset", "teacher", "seed").items():
             asked[ledger] = max(asked[ledger], *(one.n for one in same))
-        flops = sum(_flops(one, datasets[one.dataset]) for one in part)
-        epochs = f", {EPOCHS} epochs each" if part[0].recipe.schedule == "plateau" else ""
-        told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{epochs})"
+        flops = sum(_flops(one, datasets[one.dataset], epochs) for one in part)
+        each = f", {epochs:.0f} epochs each" if part[0].recipe.schedule == "plateau" else ""
+        told = [f"{_hours(flops / rate)} {kind} hours (assuming {rate / 1e12:g} TFLOP/s{each})"
                 for kind, rate in FLOPS.items() if on_cpu or kind == "GPU"]
         if like:
-            told = [f"{_hours(expected_seconds(part, like))} hours, one at a time (from like rows)"]
+            told = [f"{_hours(expected_seconds(part, like))} hours, one at a time (from like rows{each})"]
         more = " more" if before else ""
         lines.append(f"{experiment}: {len(part)} runs, {sum(asked.values()) - before}{more} teacher calls, "
                      f"{' or '.join(told)}")
@@ -40,10 +41,9 @@ def _hours(seconds: float) -> str:
     return "under 0.1" if hours < 0.1 else f"about {hours:.1f}" if hours < 10 else f"about {hours:,.0f}"
 
 
-def _flops(one: Run, dataset: Dataset) -> float:
+def _flops(one: Run, dataset: Dataset, epochs: float) -> float:
     """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
-    epoch = methods.steps_per_epoch(one.n, one.recipe.batch)
-    steps = one.recipe.steps or min(EPOCHS, one.recipe.max_epochs) * epoch
+    steps = expected_steps(one, epochs)
     method = methods.get(one.method)
     passes = 2 if method.sampler is methods.pairs and method.forward is not methods.mixed else 1
     return 3 * passes * steps * one.recipe.batch * models.flops(one.student, len(dataset.classes),

@@ -5,6 +5,9 @@ from typing import NamedTuple
 from .errors import choose
 
 
+MONITORS = ("accuracy", "loss")          # of the validation images; the code watches accuracy, the paper says loss
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The hyperparameters of one training; the defaults are the protocol of the published code."""
@@ -16,7 +19,7 @@ class Recipe:
     patience: int = 50                   # plateau: epochs without improvement that end a stage
     stages: int = 3                      # plateau: rates trained at, each a tenth of the one before
     max_epochs: int = 1000               # plateau, milestones: epochs at most
-    monitor: str = "accuracy"            # plateau: validation 'accuracy', or 'loss' as the paper says
+    monitor: str = "accuracy"            # the validation score: one of MONITORS
     steps: int = 0                       # one_cycle: optimiser steps
     checks: int = 1                      # one_cycle: validations, evenly spaced, the last at the end
     milestones: tuple[int, ...] = ()     # milestones: epochs after which the rate falls tenfold

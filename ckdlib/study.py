@@ -9,9 +9,10 @@ from . import methods, models, teacher
 from .data import Dataset, check_calls
 from .errors import InputError, choose
 from .files import sha256
-from .schedules import Recipe
+from .schedules import MONITORS, Recipe
 
 Pair = tuple[str, str]                   # teacher, student
+EPOCHS = 393                             # until early stopping ends, where no row tells: the mean of the pilot's 21 students
 
 # What a row's numbers depend on: two runs are the same run where all of these are equal.
 IDENTITY = ("dataset_sha256", "transform", "teacher_sha256", "student", "method", "definition", "recipe", "n", "seed",
@@ -161,7 +162,7 @@ def parse_pair(text: str) -> Pair:
 
 def select(name: str, experiments: Sequence[str] = (), dataset: str | None = None, pairs: Sequence[str] = (),
            method_names: Sequence[str] = (), calls: Sequence[int] = (), seeds: Sequence[int] = (),
-           learning_rates: Sequence[float] = ()) -> list[Run]:
+           learning_rates: Sequence[float] = (), monitor: str | None = None) -> list[Run]:
     """The runs of a profile, every empty argument meaning the profile's own; seeds vary slowest, large n come first.
 
     With `experiments`, the other arguments replace that part of their grids. Without, they narrow every grid to what
@@ -175,6 +176,8 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
         methods.get(method)
     for n in calls:
         check_calls(n)
+    if monitor is not None:
+        choose("monitor", monitor, MONITORS)
     for rate in learning_rates:
         if not rate > 0:
             raise InputError(f"learning rate {rate} is not positive; the reference searches 0.1, 0.05, 0.025")
@@ -192,6 +195,7 @@ def select(name: str, experiments: Sequence[str] = (), dataset: str | None = Non
             continue
         axes = {axis: values or getattr(grid, axis) for axis, values in axes.items()}
         recipe = grid.recipe or chosen.recipe
+        recipe = replace(recipe, monitor=monitor or recipe.monitor)
         for seed, n, (source, student), method, rate in product(
                 axes["seeds"], sorted(axes["calls"], reverse=True), axes["pairs"], axes["methods"],
                 learning_rates or (recipe.learning_rate,)):
@@ -254,21 +258,38 @@ def missing(rows: Sequence[Mapping], experiment: str) -> list[str]:
 
 
 def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:
-    """Seconds that `runs` will take one after another, from like rows; None while nothing was measured.
+    """Seconds that `runs` will take one after another; None while nothing was measured.
 
-    A run is judged by the mean of its own images, schedule, student, method and n, else without n, else of all rows.
+    The steps of each (`expected_steps`), at the seconds a step of the rows of its images, student and method, else of its
+    student, else of all.
     """
-    groups: dict[tuple, list[float]] = {}
-    for row in rows:
-        for like in _likeness(row["dataset"], row["recipe"]["schedule"], row["student"], row["method"], row["n"]):
-            groups.setdefault(like, []).append(row["seconds"])
-    if not groups:
+    rates = _means((like, row["seconds"] / row["steps"]) for row in rows if row["steps"]
+                   for like in _likeness(row["dataset"], row["student"], row["method"]))
+    if not rates:
         return None
-    means = {like: sum(values) / len(values) for like, values in groups.items()}
-    return sum(next(means[like] for like in _likeness(run.dataset, run.recipe.schedule, run.student, run.method, run.n)
-                    if like in means) for run in runs)
+    epochs = kept_epochs(rows)
+    return sum(expected_steps(run, epochs) * next(
+        rates[like] for like in _likeness(run.dataset, run.student, run.method) if like in rates) for run in runs)
 
 
-def _likeness(dataset: str, schedule: str, student: str, method: str, n: int) -> tuple[tuple, ...]:
-    cell = (Path(dataset).name, schedule, student, method)
-    return (*cell, n), cell, ()
+def expected_steps(run: Run, epochs: float) -> float:
+    """Optimiser steps of a run: its recipe's, or with early stopping those of `epochs`."""
+    return run.recipe.steps or min(epochs, run.recipe.max_epochs) * methods.steps_per_epoch(run.n, run.recipe.batch)
+
+
+def kept_epochs(rows: Iterable[dict]) -> float:
+    """Epochs after which early stopping ended a training: the mean of `rows`, EPOCHS where none has it."""
+    took = _means((True, row["steps"] / methods.steps_per_epoch(row["n"], row["recipe"]["batch"])) for row in rows
+                  if row["recipe"]["schedule"] == "plateau")
+    return took.get(True, EPOCHS)
+
+
+def _likeness(dataset: str, student: str, method: str) -> tuple[tuple, ...]:
+    return (Path(dataset).name, student, method), (student,), ()
+
+
+def _means(pairs: Iterable[tuple]) -> dict:
+    groups: dict = {}
+    for name, value in pairs:
+        groups.setdefault(name, []).append(value)
+    return {name: sum(values) / len(values) for name, values in groups.items()}

@@ -17,7 +17,7 @@ from .errors import choose
 from .files import generator, seeded
 from .ledger import Features
 from .methods import INNER, Method, Problem, steps_per_epoch
-from .schedules import Recipe, Verdict
+from .schedules import MONITORS, Recipe, Verdict
 from .steps import Replay, Round, Steps, own_stream
 from .views import Views
 
@@ -154,7 +154,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def validate(net: nn.Module, views: Views, monitor: str = "accuracy", bfloat16: bool = False) -> Tensor:
     """0-d: validation score, larger is better: top-1 accuracy in per cent, or minus the cross-entropy."""
-    choose("monitor", monitor, ["accuracy", "loss"])
+    choose("monitor", monitor, MONITORS)
     logits = predict(net, views, bfloat16)
     return accuracy(logits, views.labels) if monitor == "accuracy" else -cross_entropy(logits, views.labels)
 

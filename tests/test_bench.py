@@ -115,7 +115,7 @@ def test_hours_of_table_1():
     lines = [{"teacher": pair[0], "student": pair[1], "method": method, "seconds_per_step": seconds, "students_at_once": 4}
              for pair in study.profile("paper").experiments["black_box"].pairs
              for method, seconds in (("kd", 0.004), ("rkd", 0.004), ("crd", 0.008), ("ckd", 0.004))]
-    steps = 250 * 5 * sum(-(-(n * 4 // 5) // 64) for n in range(1600, 6401, 400))      # of a pair and method, five seeds
+    steps = 393 * 5 * sum(-(-n // 64) for n in range(1600, 6401, 400))      # of a pair and method, five seeds
     text = bench.table_hours(lines)
     assert "1,170 students" in text and "all 1,950" in text
     assert f"in {3 * steps * 0.001 * (1 + 2 + 1 + 1 + 1 + 2) / 3600:.1f} hours" in text      # kd crd mixup rkd dist ckd_pairs

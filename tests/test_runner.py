@@ -217,14 +217,14 @@ def test_experiments_on_two_sets_of_images_run_together(here, brief):
 
 def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     lines = runner.plan(study.select("paper", ["black_box"], dataset="digits"), here, {"digits": digits})
-    assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 76800 teacher calls, about ")    # 3 teachers, 5 seeds
+    assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 96000 teacher calls, about ")    # 3 teachers, 5 seeds
     both = runner.plan(study.select("paper", ["black_box", "large_n"], dataset="digits"), here, {"digits": digits})
-    assert both[1].startswith("large_n: 600 runs, 115200 more teacher calls")                              # 12,800 - 5,120 each
-    assert "GPU hours (assuming 10 TFLOP/s, 250 epochs each)" in lines[0]
+    assert both[1].startswith("large_n: 600 runs, 144000 more teacher calls")                              # 16,000 - 6,400 each
+    assert "GPU hours (assuming 10 TFLOP/s, 393 epochs each)" in lines[0]
     alone = runner_runs(method_names=["ce"], calls=[320]) + runner_runs(method_names=["kd"], calls=[40])
     assert runner.plan(alone, here, {"digits": digits})[0].startswith("black_box: 2 runs, 40 teacher calls")
     runs = brief(["ckd", "mixup", "ckd_pairs"])
-    one, mixed, two = (plan._flops(run, digits) for run in runs)
+    one, mixed, two = (plan._flops(run, digits, 1) for run in runs)
     assert two == 2 * one == 2 * mixed == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
     runner.run(runs, here, jobs=1, report=quiet)
     assert runner.plan(runs, here, {"digits": digits}) == ["black_box: 3 runs, 40 teacher calls, under 0.1 hours, one at a time "

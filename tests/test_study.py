@@ -208,6 +208,27 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
 
 def test_time_is_expected_from_like_rows():
     runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[40, 80], seeds=[1])
-    like = {"student": "resnet8", "method": "kd", "n": 40, "seconds": 4.0, "dataset": "digits", "recipe": {"schedule": "one_cycle"}}
+    like = {"student": "resnet8", "method": "kd", "n": 40, "seconds": 4.0, "steps": 60, "dataset": "digits",
+            "recipe": {"schedule": "one_cycle", "batch": 64}}
     assert study.expected_seconds(runs, []) is None
-    assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 4 + 4 + 2 + 2
+    assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 2 * (8 + 8 + 4 + 4) / 2
+    assert study.expected_seconds(runs, [like | {"method": "dist"}]) == 4 * 8        # of the same student
+
+
+def test_early_stopping_is_expected_after_the_epochs_that_rows_took():
+    run, = study.select("paper", ["black_box"], pairs=["vgg13-vgg8"], method_names=["kd"], calls=[1600], seeds=[1])
+    row = {"student": "vgg8", "method": "kd", "n": 128, "seconds": 10.0, "steps": 200, "dataset": "cifar100",
+           "recipe": {"schedule": "plateau", "batch": 64}}
+    assert study.kept_epochs([]) == study.EPOCHS == 393 and study.expected_steps(run, study.kept_epochs([])) == 393 * 25
+    assert study.kept_epochs([row, row | {"steps": 400}]) == 150
+    assert study.expected_seconds([run], [row]) == pytest.approx(100 * 25 * 10 / 200)
+    assert study.expected_steps(run, 5000) == 1000 * 25                  # the protocol's most
+    rows = [row for row in Store(PROJECT / "results/pilot").rows() if row["experiment"] == "protocol"]
+    assert study.kept_epochs(rows) == pytest.approx(study.EPOCHS, abs=0.5)
+
+
+def test_early_stopping_may_watch_the_loss():
+    run, = study.select("paper", ["black_box"], pairs=["vgg13-vgg8"], method_names=["kd"], calls=[1600], seeds=[1], monitor="loss")
+    assert run.recipe == study.Recipe(monitor="loss")
+    with pytest.raises(InputError, match="unknown monitor 'los': did you mean 'loss'"):
+        study.select("paper", monitor="los")

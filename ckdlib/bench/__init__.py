@@ -15,7 +15,6 @@ import torch
 
 from .. import methods, models, study, teacher, train
 from ..place import choose_device
-from ..plan import EPOCHS
 from ..schedules import Recipe
 from ..students import default_jobs
 from ..views import TRANSFORMS, Views
@@ -166,11 +165,11 @@ def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> di
 
 
 def student_steps(case: Case) -> int:
-    """Of a student of `pilot`; of any other pair of 250 epochs of n = 3200."""
+    """Of a student of `pilot`; of any other pair those of EPOCHS epochs at n = 2560."""
     pilot = study.profile("pilot")
     if (case.teacher, case.student) in pilot.experiments["black_box"].pairs:
         return pilot.recipe.steps
-    return EPOCHS * methods.steps_per_epoch(2560, BATCH)
+    return study.EPOCHS * methods.steps_per_epoch(2560, BATCH)
 
 
 def floor(case: Case, flops: float, bandwidth: float) -> float:
@@ -211,7 +210,7 @@ def _best(work, repeats: int) -> float:
 
 
 def table_hours(lines: Sequence[dict]) -> str:
-    """What Table 1 would take at the rates of `lines`, 250 epochs a student; '' if they hold not all it needs.
+    """What Table 1 would take at the rates of `lines`, EPOCHS epochs a student; '' if they hold not all it needs.
 
     Methods that were not timed count as kd or ckd, `ckd_pairs` as twice ckd.
     """
@@ -220,10 +219,10 @@ def table_hours(lines: Sequence[dict]) -> str:
              for line in lines}
     if any((*pair, method) not in rates for pair in grid.pairs for method in METHODS):
         return ""
-    steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
+    steps = study.EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
     hours = {method: sum(rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs")) for pair in grid.pairs)
              * steps / 3600 for method in grid.methods}
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
     own = [method for method in grid.methods if method not in (*study.CONTROLS, "ce")]
-    return (f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
+    return (f"Table 1 at these rates, {study.EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
             f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}")
