@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from . import paper, study
-from .errors import InputError
+from .errors import InputError, difference
 from .measures import correlation_gap as correlation_gap  # its place for users of the library
 
 
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 4000                         # of the seeds, where there are too many to go through every resample
 CELL = ["pair", "method", "n"]
-STUDY = ["profile", "dataset_sha256", "precision", "hyperparameters"]
+STUDY = ["profile", "dataset_sha256", "transform", "precision", "hyperparameters"]
 
 
 def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
@@ -36,12 +36,13 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
         raise InputError("; ".join(lines))
     table = pd.DataFrame(list({row["run"]: row for part in parts.values() for row in part}.values()))
     table["pair"] = table.teacher + "-" + table.student
-    table["hyperparameters"] = [str(sorted((k, v) for k, v in recipe.items() if k != "learning_rate"))
-                                for recipe in table.recipe]
+    table["hyperparameters"] = [{k: v for k, v in recipe.items() if k != "learning_rate"} for recipe in table.recipe]
     for column in STUDY:
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
+    for method, part in table.groupby("method"):
+        _only_one(part, "definition", f"the rows of {method}")
     for line in lines + [line for experiment, part in parts.items() for line in study.missing(part, experiment)]:
         report(line)
     done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
@@ -52,9 +53,9 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
 
 
 def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
-    if len(values := table[column].unique()) > 1:
-        shown = ", ".join(str(value)[:40] for value in values)
-        raise InputError(f"{whose} differ in {column} ({shown}); give each its own --results folder")
+    values = table[column].tolist() if column in table else []
+    if odd := [value for value in values if value != values[0]]:
+        raise InputError(f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own --results folder")
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """A user's mistake: one line that names the value and the remedy. The command line prints it and exits with 2."""
 from difflib import get_close_matches
-from typing import Iterable
+from typing import Iterable, Mapping
 
 
 class InputError(ValueError):
@@ -19,3 +19,11 @@ def choose(kind: str, name, options: Iterable) -> None:
     close = get_close_matches(str(name), [str(option) for option in options], n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise InputError(f"unknown {kind} {name!r}: {hint}choose from {', '.join(map(str, options))}")
+
+
+def difference(one, other, name: str = "") -> str:
+    """Where two values, of mappings their entries, differ: 'flip True and False, mean 0.5 and 0.4'."""
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return f"{name} {one} and {other}".strip()
+    return ", ".join(difference(one.get(key), other.get(key), f"{name}.{key}".strip("."))
+                     for key in one | other if one.get(key) != other.get(key))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from . import data, methods, models, teacher, train
 from .data import Dataset
-from .errors import InputError, OutOfTime, choose
+from .errors import InputError, OutOfTime, choose, difference
 from .files import writable_folder, write_json, write_tensors
 from .measures import measure
 from .methods import INNER, Problem
@@ -94,8 +94,7 @@ def _same_transform(dataset: Dataset, place: Place) -> None:
     own = json.loads(json.dumps(asdict(dataset.transform)))
     for row in Store(place.results).rows(lambda line: None):
         if row["dataset_sha256"] == dataset.digest and (other := row["transform"]) != own:
-            differing = ", ".join(f"{name} {other[name]} there, {own[name]} now" for name in own if other[name] != own[name])
-            raise InputError(f"{place.results} holds rows of the same images cut in another way ({differing}); choose another "
+            raise InputError(f"{place.results} holds rows of the same images cut in another way ({difference(other, own)}); choose another "
                              f"folder with --results, or the same options (--no-flip, or flip in a notebook) as before")
 
 

@@ -33,7 +33,7 @@ def here(tmp_path, teachers):
 @pytest.fixture
 def brief():
     """Runs of a few steps: brief(methods, n, seeds)."""
-    def runs(methods, n=(50,), seeds=(1,)):
+    def runs(methods, n=(40,), seeds=(1,)):
         return [replace(run, recipe=BRIEF) for run in study.select("quick", ["black_box"], method_names=methods, calls=n, seeds=seeds)]
     return runs
 

@@ -209,10 +209,15 @@ def test_a_learning_rate_that_diverged_is_not_chosen():
 
 
 @pytest.mark.parametrize("change", [{"dataset_sha256": "e"}, {"profile": "pilot"}, {"precision": "bfloat16"},
-                                    {"teacher_sha256": "y"}, {"recipe": {"steps": 2}}])
+                                    {"teacher_sha256": "y"}, {"recipe": {"steps": 2}}, {"transform": {"crop": 8, "flip": True}},
+                                    {"definition": {"terms": {"kl": {"weight": 9.0}}}}])
 def test_rows_of_different_studies_are_not_mixed(change):
-    with pytest.raises(InputError, match="differ in"):
-        frame([row("kd", 100, 1, 50), row("kd", 200, 1, 50, **change)])
+    plain = {"transform": {"crop": 8, "flip": False}, "definition": {"terms": {"kl": {"weight": 1.0}}}}
+    with pytest.raises(InputError, match="differ in") as error:
+        frame([row("kd", 100, 1, 50, **plain), row("kd", 200, 1, 50, **plain | change)])
+    for name, says in (("transform", "(flip False and True)"), ("definition", "(terms.kl.weight 1.0 and 9.0)"), ("recipe", "(steps 1 and 2)")):
+        assert (says in str(error.value)) == (name in change)
+    frame([row("kd", 100, 1, 50, **plain), row("ckd", 100, 1, 50, **plain | {"definition": "another"})])
 
 
 def test_no_rows():
