@@ -189,7 +189,7 @@ def batch(args: argparse.Namespace) -> None:
         print(f"== {name or source}", flush=True)
         execute(SOURCES / f"{source}.ipynb", executed / f"{name or source}.ipynb", **parameters)
 
-    asked = dict.fromkeys((one.dataset, one.teacher) for one in runs if methods.get(one.method).asks)
+    asked = dict.fromkeys((one.dataset, one.teacher) for one in runs if methods.get(one.method).needs_teacher)
     for dataset, model in asked:
         go("01_teacher", f"01_teacher-{Path(dataset).name}-{model}", model=model, dataset=dataset,
            time_budget=minutes_left(), **shared)

@@ -44,10 +44,8 @@ def _hours(seconds: float) -> str:
 def _flops(one: Run, dataset: Dataset, epochs: float) -> float:
     """Arithmetic of one run: three forward passes (one forward, two backward) of each image of each step."""
     steps = expected_steps(one, epochs)
-    method = methods.get(one.method)
-    passes = 2 if method.sampler is methods.pairs and method.forward is not methods.mixed else 1
-    return 3 * passes * steps * one.recipe.batch * models.flops(one.student, len(dataset.classes),
-                                                                dataset.transform.crop)
+    forward = models.flops(one.student, len(dataset.classes), dataset.transform.crop)
+    return 3 * methods.get(one.method).passes * steps * one.recipe.batch * forward
 
 
 def grouped(runs: Iterable[Run], *fields: str) -> dict:
@@ -59,4 +57,4 @@ def grouped(runs: Iterable[Run], *fields: str) -> dict:
 
 
 def askers(runs: Iterable[Run]) -> list[Run]:
-    return [one for one in runs if methods.get(one.method).asks]
+    return [one for one in runs if methods.get(one.method).needs_teacher]

@@ -185,7 +185,7 @@ def describe(row: dict) -> str:
 
 def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float | None, report) -> dict[str, Run]:
     """Run key -> run; teachers that are missing are trained on the way."""
-    asked = {one.teacher for one in runs if methods.get(one.method).asks}
+    asked = {one.teacher for one in runs if methods.get(one.method).needs_teacher}
     digests = {}
     for model in sorted(asked):
         path = place.teacher_path(dataset, model)

@@ -139,7 +139,7 @@ def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
     training, validation = data.split(len(dataset.train), one.n, one.seed)
     shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
     answers, features, digest = None, None, None
-    if method.asks:
+    if method.needs_teacher:
         digest = teacher.read_card(place.teacher_path(dataset, one.teacher))["weights_sha256"]
         ledger = place.ledger(dataset, digest, one.seed)
         answers = ledger.kept(training).to(device)
@@ -163,14 +163,14 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
 
     in_time()
     given, net = lesson(one, place)
-    every, along = profile(one.profile).experiments[one.experiment].follow if given.method.asks else 0, []
+    every, along = profile(one.profile).experiments[one.experiment].follow if given.method.needs_teacher else 0, []
     result = given.fit(net, one, place, after_round)
     logits = train.predict(net, given.test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
     row = {"schema": SCHEMA} | asdict(one) | one.identity(given.dataset, given.teacher_sha256, place.precision) | {
         "run": key, "dataset": given.dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
-        "teacher_calls": len(given.shown) if given.method.asks else 0,
+        "teacher_calls": len(given.shown) if given.method.needs_teacher else 0,
         "val_accuracy": round(train.validate(net, given.held_out).item(), 4),
         "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4),
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
@@ -180,7 +180,7 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
     }
     if result.status != "done":
         return row, None, along
-    reference = _teacher_test_logits(place.teacher_logits(given.teacher_sha256)) if given.method.asks else None
+    reference = _teacher_test_logits(place.teacher_logits(given.teacher_sha256)) if given.method.needs_teacher else None
     return row, measure(key, logits, given.test.labels, reference, given.offset(net)), along
 
 

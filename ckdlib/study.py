@@ -129,7 +129,7 @@ class Run:
         """
         method = methods.get(self.method)
         return {"dataset_sha256": dataset.digest, "transform": asdict(dataset.transform),
-                "teacher_sha256": teacher_sha256 if method.asks else None, "student": self.student,
+                "teacher_sha256": teacher_sha256 if method.needs_teacher else None, "student": self.student,
                 "method": self.method, "definition": method.definition(), "recipe": asdict(self.recipe), "n": self.n,
                 "seed": self.seed, "precision": precision}
 

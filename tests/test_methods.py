@@ -46,7 +46,7 @@ def test_every_method_trains_one_batch_down(name, digits):
     losses = []
     for _ in range(12):
         seen, maps = method.forward(net, inputs, mixing)
-        batch = Batch(index, some.labels[index], logits[index] if method.asks else None, seen, mixing, some.labels, helpers,
+        batch = Batch(index, some.labels[index], logits[index] if method.needs_teacher else None, seen, mixing, some.labels, helpers,
                       seeded(2), maps, features[index] if method.white_box else ())
         terms = method.loss(batch)
         assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
@@ -64,13 +64,13 @@ def test_weights_of_the_protocol():
     assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {"labels": 1, "teacher": 1}
     assert weights["fitnets"] == {"labels": 1, "kl": 1, "fitnets": 100} and weights["vid"] == {"labels": 1, "kl": 1, "vid": 1}
     assert weights["fitnets+crd"] == {"labels": 1, "kl": 1, "crd": 0.8, "fitnets": 100}
-    assert weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1} and methods.get("vid+ckd").sampler is methods.pairs
+    assert weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1} and methods.get("vid+ckd").sampler is methods.pair_batches
     assert weights["ce+ckd"] == {"labels": 1, "teacher": 5} and weights["ce+ckd+dist"] == {"labels": 1, "teacher": 5, "dist": 2}
     assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
 
 
 def test_passes_show_every_image_once_and_leave_no_batch_of_one():
-    drawn = methods.passes(torch.zeros(129), 64, seeded())
+    drawn = methods.epoch_batches(torch.zeros(129), 64, seeded())
     sizes, seen = [], []
     for _ in range(methods.steps_per_epoch(129, 64)):
         batch = next(drawn)
@@ -86,19 +86,19 @@ def test_steps_per_epoch(images, steps):
 
 
 def test_pairs_are_ordered_and_distinct():
-    drawn = methods.pairs(torch.zeros(9), 72, seeded())
+    drawn = methods.pair_batches(torch.zeros(9), 72, seeded())
     first, second = next(drawn)
     assert len(set(zip(first.tolist(), second.tolist()))) == 72 and (first != second).all()
 
 
 def test_the_pool_of_pairs_is_limited_and_fixed():
-    drawn = methods.pairs(torch.zeros(20), 40, seeded(), limit=40)
+    drawn = methods.pair_batches(torch.zeros(20), 40, seeded(), limit=40)
     pools = [set(zip(*next(drawn).tolist())) for _ in range(2)]
     assert pools[0] == pools[1] and len(pools[0]) == 40
 
 
 def test_by_class_takes_five_of_a_class():
-    batch = next(methods.by_class(LABELS, 32, seeded()))[0]
+    batch = next(methods.class_batches(LABELS, 32, seeded()))[0]
     counts = LABELS[batch].bincount(minlength=10)
     assert len(set(batch.tolist())) == 32 and sorted(counts.tolist()) == [0, 0, 0, 2, 5, 5, 5, 5, 5, 5]
 
@@ -120,9 +120,9 @@ def test_unknown_methods_are_refused(name):
 
 
 def test_the_inner_losses_reach_the_student():
-    _, maps = methods.inside(teacher.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
+    _, maps = methods.forward_features(teacher.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
     assert len(maps) == 3 and all(level.requires_grad for level in maps)
-    assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.passes
+    assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.epoch_batches
 
 
 def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
@@ -137,15 +137,15 @@ def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
     many, targets = few.repeat(1, 2), target.repeat(1, 2)
     ours = lambda batch: methods.get("ce+ckd").loss(batch)["teacher"]
     torch.testing.assert_close(pull(many, targets, ours)[:, :50], pull(few, target, ours))
-    torch.testing.assert_close(pull(many, targets, ours), pull(many, targets, lambda b: 5 * losses.ckd(b.logits[0], b.teacher[0])))
+    torch.testing.assert_close(pull(many, targets, ours), pull(many, targets, lambda b: 5 * losses.ckd(b.student_logits[0], b.teacher_logits[0])))
 
 
 def fixed_batch(method, classes=10, count=8):
     """The same numbers on every machine: no generator is asked."""
     def waves(*shape, start):
         return torch.sin(start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).view(shape).float()
-    passes = 1 if method.forward is methods.mixed or method.sampler is not methods.pairs else 2
-    k = 2 if method.sampler is methods.pairs else 1
+    passes = 1 if method.forward is methods.forward_mixed or method.sampler is not methods.pair_batches else 2
+    k = 2 if method.sampler is methods.pair_batches else 1
     index = torch.arange(k * count).view(k, count)
     maps = [(4, 4, 4), (6, 4, 4), (8, 2, 2)]
     helpers = method.helpers(methods.Problem(classes, k * count, 2, maps, maps))

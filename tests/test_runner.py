@@ -242,7 +242,7 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
     real = runner.train.fit
 
     def fit(net, method, *rest, **options):
-        if not method.asks:
+        if not method.needs_teacher:
             raise MemoryError("no memory")
         return real(net, method, *rest, **options)
     monkeypatch.setattr(runner.train, "fit", fit)

@@ -77,13 +77,13 @@ def test_the_check_for_waiting_notices_one(monkeypatch):
 @pytest.mark.parametrize("method", EVERY)
 def test_losses_stay_on_their_device(method):
     """A fake CUDA device on any machine: a tensor left on the CPU cannot be combined with it."""
-    how, k = methods.get(method), 2 if methods.get(method).sampler is methods.pairs else 1
+    how, k = methods.get(method), 2 if methods.get(method).sampler is methods.pair_batches else 1
     shapes = models.feature_shapes("resnet8", 10, 8)[methods.INNER]
     with FakeTensorMode(), torch.device("cuda"):
         helpers = how.helpers(Problem(10, 40, 10, shapes, shapes))
         maps = [torch.randn(k, 16, *shape) for shape in shapes]
         index = torch.arange(16).expand(k, 16)
-        batch = Batch(index, index % 10, torch.randn(k, 16, 10), torch.randn(1 if how.forward is methods.mixed else k, 16, 10),
+        batch = Batch(index, index % 10, torch.randn(k, 16, 10), torch.randn(1 if how.forward is methods.forward_mixed else k, 16, 10),
                       torch.rand(()), torch.arange(40) % 10, helpers, None, maps, maps)
         assert all(term.device.type == "cuda" for term in how.loss(batch).values())
 
@@ -102,7 +102,7 @@ def test_a_step_lives_in_fixed_memory(method):
     before = places()
     images, loss = steps.take(a_round(how))
     assert places() == before and loss.isfinite()
-    assert images == sum(count * (1 if how.forward is methods.mixed else k) for k, count in a_round(how).shapes)
+    assert images == sum(count * (1 if how.forward is methods.forward_mixed else k) for k, count in a_round(how).shapes)
 
 
 def test_the_loop_over_a_round_is_plain_momentum():
@@ -218,7 +218,7 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
     for graphs in "10":
         monkeypatch.setenv("CKD_GRAPHS", graphs)
         told.append([])
-        train.fit(teacher.new("resnet8", 10, 5).cuda(), how, replace(TWENTY, batch=16), views, answers if how.asks else None,
+        train.fit(teacher.new("resnet8", 10, 5).cuda(), how, replace(TWENTY, batch=16), views, answers if how.needs_teacher else None,
                   views, 1, lambda progress: told[-1].append((progress.loss, progress.score)), features=maps if how.white_box else None)
     for recorded, plain in zip(*told):
         assert recorded == pytest.approx(plain, abs=1e-3, rel=1e-4)

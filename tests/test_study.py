@@ -151,7 +151,7 @@ def test_a_run_is_named_by_all_that_determines_its_result(digits, named):
 
 @pytest.mark.parametrize("change", [
     {"terms": {"labels": Term(9.0, lambda b: 0, losses.ckd)}}, {"terms": {"labels": Term(1.0, lambda b: 0, losses.mse)}},
-    {"sampler": methods.pairs}, {"forward": methods.inside}, {"calibrated": True}, {"dims": 5}])
+    {"sampler": methods.pair_batches}, {"forward": methods.forward_features}, {"calibrated": True}, {"dims": 5}])
 def test_a_method_that_is_defined_otherwise_is_another_run(named, monkeypatch, change):
     before = named(one("ckd"))
     monkeypatch.setitem(methods.METHODS, "ckd", replace(methods.get("ckd"), **change))

@@ -152,10 +152,10 @@ def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
             return [index[..., None].float()] * 3
 
     def same(batch):
-        assert torch.equal(batch.teacher_features[0][..., 0], batch.teacher[..., 0])
-        return batch.logits.square().mean()
+        assert torch.equal(batch.teacher_maps[0][..., 0], batch.teacher_logits[..., 0])
+        return batch.student_logits.square().mean()
     positions = torch.arange(80.0)[:, None].expand(80, 10)
-    method = methods.Method({"same": methods.Term(1.0, same)}, forward=methods.inside)
+    method = methods.Method({"same": methods.Term(1.0, same)}, forward=methods.forward_features)
     train.fit(teacher.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
 
 

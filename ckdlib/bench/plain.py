@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from .. import losses, methods, models
 from ..views import TRANSFORMS, Images
 
-IMAGES, CLASSES, BATCH = 1280, 100, 64
+IMAGES, CLASSES, BATCH, NEGATIVES = 1280, 100, 64, 16_384
 
 
 def made_up() -> tuple[Images, Tensor]:
@@ -70,7 +70,7 @@ class Plain:
         if self.method == "rkd":
             loss = loss + plain_rkd(student, answer)
         if self.method == "crd":
-            negatives = draw_negatives(self.labels, index.cpu(), methods.NEGATIVES).to(self.device)
+            negatives = draw_negatives(self.labels, index.cpu(), NEGATIVES).to(self.device)
             loss = loss + 0.8 * plain_crd(self.crd, student, answer, index, negatives)
         return loss
 

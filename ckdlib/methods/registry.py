@@ -1,0 +1,125 @@
+"""The registry of methods: which terms, how a batch is drawn, how the student sees it.
+
+A new method is one entry here, its loss in `losses`, and its test; no code that trains compares
+method names.
+"""
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import losses
+from ..errors import InputError, choose
+from . import terms
+from .sampling import class_batches, epoch_batches, pair_batches
+from .terms import Batch, Problem, Seen, Term, forward_each, forward_features, forward_mixed
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a student learns."""
+
+    terms: Mapping[str, Term]
+    sampler: Callable[[Tensor, int, torch.Generator], Iterator[Tensor]] = epoch_batches
+    forward: Callable[[nn.Module, list[Tensor], Tensor], Seen] = forward_each
+    needs_teacher: bool = True
+    calibrated: bool = False  # is the classifier's bias set in closed form?
+    dims: int | None = None  # of pooled comparisons; must divide the number of classes
+
+    @property
+    def white_box(self) -> bool:
+        """Does it need the teacher's feature maps?"""
+        return self.forward is forward_features
+
+    @property
+    def passes(self) -> int:
+        """Passes of the student for one example of a batch."""
+        return 2 if self.sampler is pair_batches and self.forward is not forward_mixed else 1
+
+    def helpers(self, problem: Problem) -> nn.ModuleDict:
+        """What is trained beside the student.
+
+        Raises
+        ------
+        InputError
+            If the method does not fit the problem.
+        """
+        classes = problem.classes
+        if self.dims and classes % self.dims:
+            fitting = [f"rkd_{d}" for d in range(1, classes + 1) if classes % d == 0]
+            raise InputError(
+                f"rkd_{self.dims} cannot pool {classes} classes; choose from {', '.join(fitting)}"
+            )
+        if len(problem.student) != len(problem.teacher):
+            raise InputError(
+                f"the student has {len(problem.student)} inner feature maps and the teacher "
+                f"{len(problem.teacher)}, which cannot be matched; choose a pair of one family"
+            )
+        trained = [name for name in self.terms if name in terms.HELPERS]
+        return nn.ModuleDict({name: terms.HELPERS[name](problem) for name in trained})
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms by name; their sum is what the student descends."""
+        return {name: term.weight * term.loss(batch) for name, term in self.terms.items()}
+
+    def definition(self) -> dict[str, Any]:
+        """The method as plain data: what a run's identity knows of it."""
+        return {
+            "terms": {name: term.definition() for name, term in self.terms.items()},
+            "sampler": {"name": self.sampler.__name__} | terms.defaults(self.sampler),
+            "forward": self.forward.__name__,
+            "needs_teacher": self.needs_teacher,
+            "calibrated": self.calibrated,
+            "dims": self.dims,
+        }
+
+
+CE_KL = terms.CE | terms.KL
+PAIRS = terms.CKD_PAIRS
+
+METHODS: dict[str, Method] = {
+    # black box, the paper's
+    "kd": Method(CE_KL),
+    "crd": Method(CE_KL | terms.CRD),
+    "mixup": Method(terms.MIXUP, pair_batches, forward_mixed),
+    "rkd": Method(CE_KL | terms.RKD, class_batches),
+    "dist": Method(CE_KL | terms.DIST),
+    "ckd_pairs": Method(PAIRS, pair_batches),
+    # controls: labels only, all pairs in closed form, no comparison, the offset set
+    "ce": Method(terms.CE, needs_teacher=False),
+    "ckd": Method(terms.on_labels_and_teacher(losses.ckd)),
+    "mse": Method(terms.on_labels_and_teacher(losses.mse)),
+    "ckd_calibrated": Method(terms.on_labels_and_teacher(losses.ckd), calibrated=True),
+    # ours
+    "ce+ckd": Method(terms.CE | terms.COMPARISONS),
+    "ce+ckd+dist": Method(terms.CE | terms.COMPARISONS | terms.DIST),
+    # white box
+    "fitnets": Method(CE_KL | terms.FITNETS, epoch_batches, forward_features),
+    "fitnets+crd": Method(CE_KL | terms.CRD | terms.FITNETS, epoch_batches, forward_features),
+    "fitnets+ckd": Method(PAIRS | terms.FITNETS, pair_batches, forward_features),
+    "vid": Method(CE_KL | terms.VID, epoch_batches, forward_features),
+    "vid+crd": Method(CE_KL | terms.CRD | terms.VID, epoch_batches, forward_features),
+    "vid+ckd": Method(PAIRS | terms.VID, pair_batches, forward_features),
+}
+
+
+def rkd_d(dims: int) -> Method:
+    """RKD_d: pooled comparisons beside cross-entropy of the labels (CKD, section 6.1)."""
+    return Method(terms.CE | terms.pooled(dims), dims=dims)
+
+
+def get(name: str) -> Method:
+    """A method by name, `rkd_D` for any D of at least 1 among them.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; it lists the names.
+    """
+    if found := re.fullmatch(r"rkd_([1-9]\d*)", name):
+        return rkd_d(int(found[1]))
+    choose("method", name, [*METHODS, "rkd_D (D numbers a comparison)"])
+    return METHODS[name]

@@ -1,0 +1,234 @@
+"""What loss terms are made of: how the student sees a batch, and each term as a function of it."""
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from .. import losses
+from ..errors import InputError
+
+INNER = slice(1, -1)  # of a network's features: the maps that white-box losses may use
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Batch:
+    """What a loss term may use. k is 2 for methods that draw pairs and 1 for all others."""
+
+    index: Tensor  # [k, B] positions in the training split
+    labels: Tensor  # [k, B]
+    teacher_logits: Tensor | None  # [k, B, C] kept answers
+    student_logits: Tensor  # [passes, B, C], one pass an image (mixup: one pass a pair)
+    lam: Tensor  # 0-d, the share of the first image where images are mixed
+    all_labels: Tensor  # [N] of the whole training split
+    helpers: Mapping[str, nn.Module]  # what the method trains beside the student
+    helper_rng: torch.Generator  # on the device
+    student_maps: Sequence[Tensor] = ()  # white box: inner maps, a level [passes, B, ...]
+    teacher_maps: Sequence[Tensor] = ()  # white box: the kept ones, a level [k, B, ...]
+
+
+class Problem(NamedTuple):
+    """What sizes the modules that are trained beside a student."""
+
+    classes: int
+    images: int  # in the training split
+    present: int = 2  # classes that these images are of
+    student: Sequence[Shape] = ()  # white box: shapes of the inner maps, a level [C, H, W]
+    teacher: Sequence[Shape] = ()
+
+
+@dataclass(frozen=True)
+class Term:
+    """A loss of a batch and its weight.
+
+    What a run's identity knows of it is the name of its `formula` (the pure loss that it computes,
+    else its own), the defaults of both their parameters, and the version in `losses.VERSIONS`.
+    """
+
+    weight: float
+    loss: Callable[[Batch], Tensor]
+    formula: Callable | None = None
+
+    def definition(self) -> dict[str, Any]:
+        """The term as plain data.
+
+        Raises
+        ------
+        ValueError
+            If nothing names it: two lambdas could not be told apart.
+        """
+        formula = self.formula or self.loss
+        name = formula.__name__.lstrip("_")
+        if name == "<lambda>":
+            raise ValueError("a term whose loss is a lambda needs a named `formula`")
+        version = losses.VERSIONS.get(name, 1)
+        parameters = defaults(formula) | defaults(self.loss)
+        return {"loss": name, "version": version, "weight": self.weight} | parameters
+
+
+def defaults(function: Callable) -> dict[str, Any]:
+    """A function's parameters that have a default, and these."""
+    parameters = signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+# How the student sees a batch of views, k tensors [B, 3, H, W] -> logits [passes, B, C], inner maps
+
+Seen = tuple[Tensor, Sequence[Tensor]]
+
+
+def forward_each(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
+    """Every image of the example in a training-mode pass of its own."""
+    return torch.stack([net(view) for view in views]), ()
+
+
+def forward_features(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
+    """The same, with the inner feature maps."""
+    passes = [net.forward_features(view) for view in views]
+    levels = zip(*(maps[INNER] for maps, _ in passes), strict=True)
+    logits = torch.stack([logits for _, logits in passes])
+    return logits, [torch.stack(level) for level in levels]
+
+
+def forward_mixed(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
+    """One pass over lam * first + (1 - lam) * second."""
+    return net(torch.lerp(views[1], views[0], lam))[None], ()
+
+
+# Losses of a batch. Those that compute a pure loss as it is stand in the registry.
+
+
+def one_hot_labels(b: Batch) -> Tensor:
+    """[k, B, C] labels, in the precision of the logits."""
+    return one_hot(b.labels, b.student_logits.shape[-1]).to(b.student_logits.dtype)
+
+
+def _cross_entropy(b: Batch) -> Tensor:
+    return cross_entropy(b.student_logits[0], b.labels[0])
+
+
+def _comparisons(b: Batch) -> Tensor:
+    """All-pairs CKD with the teacher, summed over the classes, in hundreds.
+
+    A class is pulled as hard among few as among many; beside cross-entropy the mean over few
+    classes would pull it too hard.
+    """
+    classes = b.student_logits.shape[-1]
+    return classes / 100 * losses.ckd(b.student_logits[0], b.teacher_logits[0])
+
+
+def _crd(b: Batch, negatives: int = 16_384) -> Tensor:
+    draws = losses.draw_negatives(b.all_labels, b.index[0], negatives, b.helper_rng)
+    return b.helpers["crd"](b.student_logits[0], b.teacher_logits[0], b.index[0], draws)
+
+
+def _fitnets(b: Batch, level: int = 1) -> Tensor:
+    return b.helpers["fitnets"](*_levels(b)[level])
+
+
+def _vid(b: Batch) -> Tensor:
+    levels = zip(b.helpers["vid"], _levels(b), strict=True)
+    return sum(level(*maps) for level, maps in levels)
+
+
+def _levels(b: Batch) -> list[tuple[Tensor, Tensor]]:
+    """The student's and the teacher's map of each inner level.
+
+    Of pairs, the difference of the two images' maps (CKD, Equation 5).
+    """
+    student = [_difference(level) for level in b.student_maps]
+    teacher = [_difference(level) for level in b.teacher_maps]
+    return list(zip(student, teacher, strict=True))
+
+
+def _difference(level: Tensor) -> Tensor:
+    return level[0] if len(level) == 1 else level[0] - level[1]
+
+
+# Terms. Their names are those of the rows' loss terms; HELPERS are trained beside the student.
+
+CE = {"labels": Term(1.0, _cross_entropy)}
+KL = {
+    "kl": Term(1.0, lambda b: losses.kd(b.student_logits[0], b.teacher_logits[0]), losses.kd),
+}
+RKD = {
+    "rkd": Term(1.0, lambda b: losses.rkd(b.student_logits[0], b.teacher_logits[0]), losses.rkd),
+}
+DIST = {
+    "dist": Term(2.0, lambda b: losses.dist(b.student_logits[0], b.teacher_logits[0]), losses.dist),
+}
+CRD = {"crd": Term(0.8, _crd, losses.CRD)}
+FITNETS = {"fitnets": Term(100.0, _fitnets, losses.FitNets)}
+VID = {"vid": Term(1.0, _vid, losses.VID)}
+COMPARISONS = {"teacher": Term(5.0, _comparisons)}
+MIXUP = {
+    "labels": Term(
+        1.0,
+        lambda b: losses.mixup_labels(b.student_logits[0], *b.labels, b.lam),
+        losses.mixup_labels,
+    ),
+    "teacher": Term(
+        1.0,
+        lambda b: losses.mixup_teacher(b.student_logits[0], *b.teacher_logits, b.lam),
+        losses.mixup_teacher,
+    ),
+}
+CKD_PAIRS = {
+    "labels": Term(
+        1.0,
+        lambda b: losses.ckd_pairs(*b.student_logits, *one_hot_labels(b)),
+        losses.ckd_pairs,
+    ),
+    "teacher": Term(
+        1.0,
+        lambda b: losses.ckd_pairs(*b.student_logits, *b.teacher_logits),
+        losses.ckd_pairs,
+    ),
+}
+
+
+def on_labels_and_teacher(loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Term]:
+    """CKD, Equation 3: one loss against one-hot labels and the same against the teacher."""
+    return {
+        "labels": Term(1.0, lambda b: loss(b.student_logits[0], one_hot_labels(b)[0]), loss),
+        "teacher": Term(1.0, lambda b: loss(b.student_logits[0], b.teacher_logits[0]), loss),
+    }
+
+
+def pooled(dims: int) -> dict[str, Term]:
+    """Comparisons with the teacher, pooled to `dims` numbers (CKD, Equation 6)."""
+    return {
+        "teacher": Term(
+            1.0,
+            lambda b: losses.pooled_ckd(b.student_logits[0], b.teacher_logits[0], dims),
+            losses.pooled_ckd,
+        )
+    }
+
+
+def _contrast(problem: Problem) -> nn.Module:
+    if problem.present < 2:
+        raise InputError(
+            "all training images are of one class, and CRD contrasts classes; choose a larger n"
+        )
+    return losses.CRD(problem.classes, problem.images)
+
+
+def _hint(problem: Problem, level: int = 1) -> nn.Module:
+    return losses.FitNets(problem.student[level], problem.teacher[level])
+
+
+def _variances(problem: Problem) -> nn.Module:
+    levels = zip(problem.student, problem.teacher, strict=True)
+    return nn.ModuleList(losses.VID(student[0], teacher[0]) for student, teacher in levels)
+
+
+HELPERS: dict[str, Callable[[Problem], nn.Module]] = {
+    "crd": _contrast,
+    "fitnets": _hint,
+    "vid": _variances,
+}
