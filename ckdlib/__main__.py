@@ -8,7 +8,6 @@ from pathlib import Path
 from . import methods, study
 from .errors import InputError, OutOfTime, choose
 
-
 FOLDERS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint"}  # parameters that are paths
 
 

@@ -12,8 +12,9 @@ from scipy import stats
 
 from . import paper, study
 from .errors import InputError, difference
-from .measures import correlation_gap as correlation_gap  # its place for users of the library
-
+from .measures import (
+    correlation_gap as correlation_gap,  # its place for users of the library
+)
 
 CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)

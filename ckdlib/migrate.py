@@ -12,10 +12,10 @@ from typing import Callable, Mapping
 from . import methods
 from .errors import InputError
 from .files import read_tensors, replacing, write_json, write_tensors
+from .images import TRANSFORMS
 from .ledger import Ledger
 from .store import SCHEMA, read_lines
 from .study import run_name
-from .views import TRANSFORMS
 
 Report = Callable[[str], None]
 

@@ -1,17 +1,14 @@
 """Where a batch finds its images, teachers and kept calls, and on which device it computes."""
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import torch
 
-from . import data, teacher
-from .data import Dataset
+from . import teacher
 from .errors import InputError, choose
-from .files import generator
+from .images import Dataset, load_dataset
 from .ledger import Ledger
 from .store import Store
-from .views import Views
 
 PROJECT = Path(__file__).parents[1]
 PRECISIONS = ("float32", "bfloat16")
@@ -30,7 +27,7 @@ class Place:
     precision: str = "float32"           # of convolutions in training; what is reported is computed in float32
 
     def dataset(self, name: str) -> Dataset:
-        return data.load(name, self.data, self.cache, self.image_size, self.flip)
+        return load_dataset(name, self.data, self.cache, self.image_size, self.flip)
 
     def teacher_path(self, dataset: Dataset, model: str) -> Path:
         """Of the batch's own teacher; of the published one where there is no own and it is of these images."""
@@ -88,13 +85,3 @@ def choose_device(name: str | None) -> str:
         raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
                          f"devices; choose --device cpu")
     return name
-
-
-def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
-    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(len(dataset.train), generator(seed, "view"))
-
-    def view(index: torch.Tensor) -> torch.Tensor:
-        shown = Views(dataset.train[index], dataset.transform, device)
-        return shown.random(torch.arange(len(index), device=device), draws[index].to(device))
-    return view

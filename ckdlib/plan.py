@@ -4,7 +4,7 @@ from operator import attrgetter
 from typing import Iterable, Sequence
 
 from . import methods, models
-from .data import Dataset
+from .images import Dataset
 from .place import Place
 from .store import Store
 from .study import Run, expected_seconds, expected_steps, kept_epochs

@@ -9,18 +9,17 @@ from typing import Callable, Sequence
 import torch
 from tqdm import tqdm
 
-from . import data, methods, models, teacher, train
-from .data import Dataset
+from . import methods, models, teacher, train
 from .errors import InputError, OutOfTime, choose, difference
 from .files import writable_folder, write_json, write_tensors
+from .images import Dataset, Views, split, teacher_view
 from .measures import measure
 from .methods import INNER, Problem
-from .place import Place, teacher_view
+from .place import Place
 from .plan import askers, grouped, plan
 from .store import Store
 from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
-from .views import Views
 
 Report = Callable[[str], None]
 
@@ -78,7 +77,7 @@ def check(runs: Sequence[Run], place: Place, report: Report = print) -> dict[str
     for dataset in datasets.values():
         _same_transform(dataset, place)
     for name, n in grouped(runs, "dataset", "n"):
-        data.split(len(datasets[name].train), n, seed=0)
+        split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
         for name, source, student, method_name in grouped(runs, "dataset", "teacher", "student", "method"):
             method, problem = methods.get(method_name), Problem(len(datasets[name].classes), images=2)
@@ -222,9 +221,9 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
             later = min(most, max(map(_later_white_box, part)))
             for n, blind in ((needed, "again" if add_features else "refuse"), (later, "leave")):
                 if n:
-                    ledger.ask(data.split(len(dataset.train), n, seed)[0], view, inside, inner_shapes(model, dataset),
+                    ledger.ask(split(len(dataset.train), n, seed)[0], view, inside, inner_shapes(model, dataset),
                                blind)
-            ledger.ask(data.split(len(dataset.train), most, seed)[0], view, net)
+            ledger.ask(split(len(dataset.train), most, seed)[0], view, net)
             report(f"teacher {model}, seed {seed}: {ledger.calls - before} calls made, {ledger.calls} kept")
 
 
@@ -250,6 +249,6 @@ def _save_splits(runs: Sequence[Run], place: Place, dataset: Dataset) -> None:
     for n, seed in sorted({(one.n, one.seed) for one in runs}):
         path = place.results / "splits" / f"{dataset.name}-n{n}-seed{seed}.json"
         if not path.exists():
-            training, validation = data.split(len(dataset.train), n, seed)
+            training, validation = split(len(dataset.train), n, seed)
             write_json(path, {"dataset_sha256": dataset.digest, "train": training.tolist(),
                               "validation": validation.tolist()})

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from .errors import choose
 
-
 MONITORS = ("accuracy", "loss")          # of the validation images; the code watches accuracy, the paper says loss
 
 

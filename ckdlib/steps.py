@@ -7,10 +7,10 @@ from typing import Callable, Iterator, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .images import Views
 from .ledger import Features
 from .methods import Batch, Method
 from .schedules import Recipe
-from .views import Views
 
 STREAMS = 32                             # that torch has on a device: more threads would share some
 _RECORDING = threading.Lock()            # one graph is recorded at a time; others may run meanwhile

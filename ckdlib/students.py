@@ -8,7 +8,13 @@ import os
 import threading
 import time
 import traceback
-from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -17,10 +23,10 @@ from typing import Iterator, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import data, losses, methods, teacher, train
-from .data import Dataset
+from . import losses, methods, teacher, train
 from .errors import OutOfTime
 from .files import read_tensors, sha256, write_tensors
+from .images import Dataset, Views, split
 from .ledger import Features
 from .measures import measure
 from .methods import Method
@@ -28,7 +34,6 @@ from .place import Place
 from .steps import STREAMS
 from .store import SCHEMA, Store
 from .study import Run, profile
-from .views import Views
 
 Outcome = tuple[dict, dict | None, list[dict]]  # a row, its measures, what was seen along its training
 
@@ -136,7 +141,7 @@ def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
     """A run's images and kept teacher calls, and its student as it starts."""
     dataset, test = _images(place, one.dataset)
     method, device = methods.get(one.method), torch.device(place.device)
-    training, validation = data.split(len(dataset.train), one.n, one.seed)
+    training, validation = split(len(dataset.train), one.n, one.seed)
     shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
     answers, features, digest = None, None, None
     if method.needs_teacher:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
 from . import methods, models, teacher
-from .data import Dataset, check_calls
 from .errors import InputError, choose
 from .files import sha256
+from .images import Dataset, check_calls
 from .schedules import MONITORS, Recipe
 
 Pair = tuple[str, str]                   # teacher, student

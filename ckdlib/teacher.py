@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from . import __version__, methods, models, train
-from .data import Dataset
 from .errors import InputError, OutOfTime, choose
-from .files import read_tensors, replacing, seeded, sha256, write_json, write_tensors
+from .files import read_tensors, seeded, sha256, write_json, write_tensors
+from .images import Dataset, Views
 from .schedules import Recipe
-from .views import Views
 
 REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
 FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)

@@ -15,11 +15,11 @@ from torch.nn.functional import cross_entropy
 from . import losses
 from .errors import choose
 from .files import generator, seeded
+from .images import Views
 from .ledger import Features
 from .methods import INNER, Method, Problem, steps_per_epoch
 from .schedules import MONITORS, Recipe, Verdict
 from .steps import Replay, Round, Steps, own_stream
-from .views import Views
 
 TARGET_WEIGHTS = (1.0, 1.0)              # labels, teacher: the mean target of the calibration, as in the CKD loss
 

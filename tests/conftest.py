@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ckdlib import data, place, study, teacher
+from ckdlib import place, study, teacher
+from ckdlib.images import load_dataset
 from ckdlib.schedules import Recipe
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
@@ -13,7 +14,7 @@ BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
 
 @pytest.fixture(scope="session")
 def digits():
-    return data.load("digits", None, None)
+    return load_dataset("digits", None, None)
 
 
 @pytest.fixture(scope="session")

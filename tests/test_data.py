@@ -5,10 +5,10 @@ import pickle
 import pytest
 import torch
 
-from ckdlib import data
+from ckdlib.images import sources
 from ckdlib.errors import InputError
 from ckdlib.files import generator
-from ckdlib.views import Images, Transform, Views, pixels
+from ckdlib.images import Images, Transform, Views, load_dataset, pixels, split
 
 
 @pytest.fixture
@@ -69,18 +69,18 @@ def test_digits(digits):
 
 
 def test_splits_are_nested_and_disjoint():
-    small, held = data.split(1000, 100, 7)
-    large, held_large = data.split(1000, 400, 7)
+    small, held = split(1000, 100, 7)
+    large, held_large = split(1000, 400, 7)
     assert (len(small), len(held)) == (100, 25)
     assert set(small.tolist()) < set(large.tolist()) and set(held.tolist()) < set(held_large.tolist())
     assert not set(large.tolist()) & set(held_large.tolist())
-    assert small.tolist() != data.split(1000, 100, 8)[0].tolist()
+    assert small.tolist() != split(1000, 100, 8)[0].tolist()
 
 
 @pytest.mark.parametrize("n", range(8, 30))
 def test_n_is_what_the_teacher_is_shown_and_every_fifth_of_the_images_validates(n):
     order = torch.randperm(40, generator=generator(3, "subset")).tolist()
-    shown, held = data.split(40, n, 3)
+    shown, held = split(40, n, 3)
     assert (len(shown), len(held)) == (n, n // 4)
     assert [order.index(i) % 5 for i in held.tolist()] == [4] * len(held)
     assert sorted(shown.tolist() + held.tolist()) == sorted(order[:n + n // 4])
@@ -91,45 +91,45 @@ def test_n_is_what_the_teacher_is_shown_and_every_fifth_of_the_images_validates(
     (1001, "n = 1001 teacher calls and 250 further images for validation are more than the 1000")])
 def test_n_must_fit(n, says):
     with pytest.raises(InputError, match=says):
-        data.split(1000, n, 0)
+        split(1000, n, 0)
 
 
 @pytest.mark.parametrize("total", range(10, 31))
 def test_the_most_calls_are_said_and_are_possible(total):
     with pytest.raises(InputError) as refused:
-        data.split(total, total, 0)
+        split(total, total, 0)
     most = int(str(refused.value).rpartition(" ")[2])
-    assert len(data.split(total, most, 0)[0]) == most and most + 1 + (most + 1) // 4 > total
+    assert len(split(total, most, 0)[0]) == most and most + 1 + (most + 1) // 4 > total
 
 
 def test_a_folder_is_decoded_once(folder, tmp_path, monkeypatch):
-    first = data.load(str(folder), tmp_path, tmp_path / "cache")
+    first = load_dataset(str(folder), tmp_path, tmp_path / "cache")
     assert first.classes == ("cat", "dog") and first.train.pixels.shape == (16, 12, 12, 3)
-    monkeypatch.setattr(data, "_decode", lambda *_: pytest.fail("decoded twice"))
-    again = data.load(str(folder), tmp_path, tmp_path / "cache")
+    monkeypatch.setattr(sources, "_decode", lambda *_: pytest.fail("decoded twice"))
+    again = load_dataset(str(folder), tmp_path, tmp_path / "cache")
     assert again.digest == first.digest and torch.equal(again.train.pixels, first.train.pixels)
 
 
 def test_a_changed_image_is_decoded_again(folder, tmp_path):
-    first = data.load(str(folder), tmp_path, tmp_path / "cache")
+    first = load_dataset(str(folder), tmp_path, tmp_path / "cache")
     (folder / "train/cat/0.png").write_bytes((folder / "train/dog/0.png").read_bytes())
-    assert data.load(str(folder), tmp_path, tmp_path / "cache").digest != first.digest
+    assert load_dataset(str(folder), tmp_path, tmp_path / "cache").digest != first.digest
 
 
 def test_a_folder_is_resized(folder, tmp_path):
-    assert data.load(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (16, 8, 8, 3)
+    assert load_dataset(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (16, 8, 8, 3)
 
 
 def test_a_folder_may_be_called_like_a_known_dataset(folder, tmp_path):
     named = folder.rename(tmp_path / "digits")
-    made = data.load(str(named), tmp_path, tmp_path / "cache", flip=False)
+    made = load_dataset(str(named), tmp_path, tmp_path / "cache", flip=False)
     assert (made.name, made.transform.crop, made.transform.padding, made.transform.flip) == ("digits", 12, 1, False)
-    assert data.load(str(named), tmp_path, tmp_path / "cache").transform.flip
+    assert load_dataset(str(named), tmp_path, tmp_path / "cache").transform.flip
 
 
 def test_cifar100_from_class_folders(folder, tmp_path):
     (tmp_path / "cifar100").symlink_to(folder)
-    made = data.load("cifar100", tmp_path, tmp_path / "cache")
+    made = load_dataset("cifar100", tmp_path, tmp_path / "cache")
     assert made.train.pixels.shape == (16, 32, 32, 3) and made.transform.padding == 4
 
 
@@ -168,19 +168,19 @@ def other_size(folder):
 def test_bad_folders_name_what_is_wrong(folder, tmp_path, spoil, says):
     spoil(folder)
     with pytest.raises(InputError, match=says) as error:
-        data.load(str(folder), tmp_path, tmp_path / "cache")
+        load_dataset(str(folder), tmp_path, tmp_path / "cache")
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "cache").glob("*"))
 
 
 def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(InputError, match="no folder"):
-        data.load(str(tmp_path / "nowhere" / "x"), tmp_path, tmp_path)
+        load_dataset(str(tmp_path / "nowhere" / "x"), tmp_path, tmp_path)
     (tmp_path / "bare/train").mkdir(parents=True)
     with pytest.raises(InputError, match="no class folders"):
-        data.load(str(tmp_path / "bare"), tmp_path, tmp_path)
+        load_dataset(str(tmp_path / "bare"), tmp_path, tmp_path)
     with pytest.raises(InputError, match="unknown dataset 'digit': did you mean 'digits'"):
-        data.load("digit", tmp_path, tmp_path)
+        load_dataset("digit", tmp_path, tmp_path)
 
 
 def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, monkeypatch):
@@ -208,7 +208,7 @@ def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, 
             Image.fromarray(image.transpose(1, 2, 0)).save(path)
     name, md5 = write("meta", {"fine_label_names": classes})
     monkeypatch.setattr(CIFAR100, "meta", {"filename": name, "key": "fine_label_names", "md5": md5})
-    theirs, ours = (data.load("cifar100", tmp_path / source, tmp_path / "cache") for source in ("theirs", "ours"))
+    theirs, ours = (load_dataset("cifar100", tmp_path / source, tmp_path / "cache") for source in ("theirs", "ours"))
     assert theirs.train.labels.tolist() == [0, 0, 1, 1, 2, 2] and theirs.classes == tuple(classes)
     assert theirs.digest == ours.digest and torch.equal(theirs.train.pixels, ours.train.pixels)
 
@@ -221,7 +221,7 @@ def cars(tmp_path, monkeypatch):
     import numpy as np
     from PIL import Image
     from scipy.io import savemat
-    monkeypatch.setattr(data, "CARS", 3)
+    monkeypatch.setattr(sources, "CARS", 3)
     root = tmp_path / "stanford_cars"
     (root / "devkit").mkdir(parents=True)
     savemat(root / "devkit/cars_meta.mat", {"class_names": np.array(["Audi A", "BMW B", "Fiat C"], dtype=object)})
@@ -237,7 +237,7 @@ def cars(tmp_path, monkeypatch):
 
 def test_cars_in_torchvisions_layout(cars, tmp_path):
     from torchvision.datasets import StanfordCars
-    made = data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    made = load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     assert made.classes == ("Audi A", "BMW B", "Fiat C") and made.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert made.train.pixels.shape == (6, 64, 64, 3) and (made.train.pixels[:, 9, 9, 0] // 39).tolist() == [0, 0, 1, 1, 2, 2]
     theirs = StanfordCars(tmp_path, "test")
@@ -245,38 +245,38 @@ def test_cars_in_torchvisions_layout(cars, tmp_path):
 
 
 def test_cars_are_cropped_to_56(cars, tmp_path):
-    made = data.load("stanford_cars", tmp_path, tmp_path / "cache")
+    made = load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     views = Views(made.train, made.transform)
     assert made.transform.flip and (made.transform.mean[0], made.transform.std[0]) == (0.485, 0.229)
     assert views.plain(slice(0, 2)).shape == (2, 3, 56, 56) and views.span == 9 and (made.transform.padding, views.centre) == (0, 4)
 
 
 def test_cars_as_class_folders(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "CARS", 2)
+    monkeypatch.setattr(sources, "CARS", 2)
     (tmp_path / "stanford_cars").symlink_to(folder)
-    assert data.load("stanford_cars", tmp_path, tmp_path / "cache").train.pixels.shape == (16, 64, 64, 3)
+    assert load_dataset("stanford_cars", tmp_path, tmp_path / "cache").train.pixels.shape == (16, 64, 64, 3)
 
 
 def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
     with pytest.raises(InputError, match=r"cannot be downloaded.*found: nothing") as error:
-        data.load("stanford_cars", tmp_path / "elsewhere", tmp_path / "cache")
+        load_dataset("stanford_cars", tmp_path / "elsewhere", tmp_path / "cache")
     assert "train/<class>/<image>" in str(error.value) and "\n" not in str(error.value)
     (cars / "cars_train/00003.jpg").unlink()
     with pytest.raises(InputError, match="1 images named in devkit/cars_train_annos.mat are not there, for instance .*00003.jpg"):
-        data.load("stanford_cars", tmp_path, tmp_path / "cache")
+        load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (cars / "devkit/cars_train_annos.mat").write_bytes(b"MATLAB 5.0 and no more")
     with pytest.raises(InputError, match="cars_train_annos.mat cannot be read"):
-        data.load("stanford_cars", tmp_path, tmp_path / "cache")
+        load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (cars / "devkit/cars_train_annos.mat").unlink()
     with pytest.raises(InputError, match="there is no devkit/cars_train_annos.mat .found: cars_test, cars_test_annos"):
-        data.load("stanford_cars", tmp_path, tmp_path / "cache")
+        load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/stanford_cars").symlink_to(folder)
     with pytest.raises(InputError, match="has 2 classes, but Stanford Cars has 3"):
-        data.load("stanford_cars", tmp_path / "other", tmp_path / "cache")
+        load_dataset("stanford_cars", tmp_path / "other", tmp_path / "cache")
 
 
 def test_the_digits_that_stand_in_for_cars(digits):
-    enlarged = data.load("digits_cropped", None, None)
+    enlarged = load_dataset("digits_cropped", None, None)
     assert enlarged.train.pixels.shape == (1297, 9, 9, 3) and torch.equal(enlarged.train.labels, digits.train.labels)
     assert Views(enlarged.train, enlarged.transform).plain(slice(0, 1)).shape == (1, 3, 8, 8) and enlarged.digest != digits.digest

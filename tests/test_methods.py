@@ -8,8 +8,8 @@ import torch
 
 from ckdlib import losses, methods, teacher
 from ckdlib.errors import InputError
+from ckdlib.images import Views
 from ckdlib.methods import Batch
-from ckdlib.views import Views
 
 LABELS = torch.arange(10).repeat_interleave(13)
 GOLDEN = Path(__file__).parent / "golden" / "terms.json"

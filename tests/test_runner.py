@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import data, measures, models, place, plan, runner, study
+from ckdlib import measures, models, place, plan, runner, study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
+from ckdlib.images import Views, split, teacher_view
 from ckdlib.store import Store
-from ckdlib.views import Views
 
 CONTRACT = {"dataset", "profile", "experiment", "teacher", "student", "method", "n", "seed", "teacher_calls", "val_accuracy",
             "test_accuracy", "status", "seconds", "steps"}
@@ -43,7 +43,7 @@ def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, di
     row, = runner.run(brief(["kd"], n=[160]), here, jobs=1, report=quiet)
     net = runner.teacher.new("resnet8", 10)
     net.load_state_dict(read_tensors(here.results / "students" / f"{row['run']}.safetensors")[0])
-    _, validation = data.split(len(digits.train), 160, 1)
+    _, validation = split(len(digits.train), 160, 1)
     for images, score in ((digits.train[validation], row["val_accuracy"]), (digits.test, row["test_accuracy"])):
         seen = Views(images, digits.transform)
         assert runner.train.accuracy(runner.train.predict(net, seen), seen.labels) == pytest.approx(score, abs=1e-3)
@@ -57,10 +57,10 @@ def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, dig
         return real(net, method, recipe, views, answers, *rest, **options)
     monkeypatch.setattr(runner.train, "fit", fit)
     runner.run(brief(["kd"], n=[80]), here, jobs=1, report=quiet)
-    training, _ = data.split(len(digits.train), 80, 1)
+    training, _ = split(len(digits.train), 80, 1)
     cpu = torch.device("cpu")
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
-    torch.testing.assert_close(given["answers"], net(place.teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(given["answers"], net(teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
     assert torch.equal(given["views"].labels, digits.train.labels[training])
 
 
@@ -124,10 +124,10 @@ def test_white_box_students_cost_no_call_more(here, brief, digits):
 
 def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, digits):
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
-    training, _ = data.split(len(digits.train), 40, 1)
+    training, _ = split(len(digits.train), 40, 1)
     cpu = torch.device("cpu")
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
-    maps, logits = net.forward_features(place.teacher_view(digits, 1, cpu)(training))
+    maps, logits = net.forward_features(teacher_view(digits, 1, cpu)(training))
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
     torch.testing.assert_close(ledger.kept(training), logits, rtol=1e-3, atol=1e-3)
     kept = ledger.kept_features(training)[torch.arange(40)]
@@ -169,9 +169,9 @@ def test_features_are_kept_up_to_the_largest_n_of_white_box_students(here, brief
     assert (runner._later_white_box(black), runner._later_white_box(cars)) == (160, 0)
     row, = runner.run(brief(["kd"], n=[320]), here, jobs=1, report=quiet)
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
-    assert len(ledger.kept_features(data.split(1297, 160, 1)[0]).row) == 160
+    assert len(ledger.kept_features(split(1297, 160, 1)[0]).row) == 160
     with pytest.raises(InputError, match="160 of 320 images were never shown"):
-        ledger.kept_features(data.split(1297, 320, 1)[0])
+        ledger.kept_features(split(1297, 320, 1)[0])
 
 
 def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(here, brief, digits, monkeypatch):
@@ -179,7 +179,7 @@ def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(he
     monkeypatch.setattr(runner.train, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
     net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
-    maps, _ = net.forward_features(place.teacher_view(digits, 1, cpu)(data.split(1297, 40, 1)[0]))
+    maps, _ = net.forward_features(teacher_view(digits, 1, cpu)(split(1297, 40, 1)[0]))
     torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
                                runner.train.predict(net, Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
@@ -286,9 +286,9 @@ def test_images_cut_another_way_are_another_run_and_another_ledger(folder, tmp_p
 
 def test_every_seed_shows_an_image_in_a_view_of_its_own(digits):
     index, cpu = torch.arange(40), torch.device("cpu")
-    one, again, two = (place.teacher_view(digits, seed, cpu)(index) for seed in (1, 1, 2))
+    one, again, two = (teacher_view(digits, seed, cpu)(index) for seed in (1, 1, 2))
     assert torch.equal(one, again) and not torch.equal(one, two)
-    assert torch.equal(place.teacher_view(digits, 1, cpu)(index[7:9]), one[7:9])
+    assert torch.equal(teacher_view(digits, 1, cpu)(index[7:9]), one[7:9])
 
 
 def test_too_large_n_is_refused_before_anything_starts(here, brief):

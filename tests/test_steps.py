@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ckdlib import data, losses, methods, models, runner, students, study, teacher, train
+from ckdlib import losses, methods, models, runner, students, study, teacher, train
 from ckdlib.errors import InputError
+from ckdlib.images import TRANSFORMS, Images, Views, split
 from ckdlib.methods import Batch, Problem
 from ckdlib.schedules import Recipe
 from ckdlib.steps import Replay, Round, Steps
-from ckdlib.views import TRANSFORMS, Images, Views
 
 TRANSFORM = TRANSFORMS["digits"]
 EVERY = [*methods.METHODS, "rkd_5"]
@@ -176,7 +176,7 @@ def test_threads_stop_when_nobody_waits_for_them(here, brief):
 
 def test_bfloat16_trains_the_same_student_but_for_noise(digits):
     """Losses of the first steps are near; the accuracies of ten students differ by less than their seeds do."""
-    part, rest = data.split(len(digits.train), 200, 0)
+    part, rest = split(len(digits.train), 200, 0)
     views, test = Views(digits.train[part], digits.transform), Views(digits.test, digits.transform)
     answers, scores = 3 * torch.nn.functional.one_hot(views.labels, 10).float(), {}
     for precision in ("float32", "bfloat16"):

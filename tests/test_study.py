@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ckdlib import losses, methods, study
-from ckdlib.data import split
 from ckdlib.errors import InputError
+from ckdlib.images import split
 from ckdlib.methods import Term
 from ckdlib.store import SCHEMA, Store
 

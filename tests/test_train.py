@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from ckdlib import losses, methods, teacher, train
-from ckdlib.data import split
+from ckdlib.images import Views, split
 from ckdlib.schedules import Recipe, Verdict
-from ckdlib.views import Views
 
 SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
 

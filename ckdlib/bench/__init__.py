@@ -14,11 +14,11 @@ from typing import NamedTuple, Sequence
 import torch
 
 from .. import methods, models, study, teacher, train
+from ..images import TRANSFORMS, Views
 from ..place import choose_device
 from ..schedules import Recipe
 from ..students import default_jobs
-from ..views import TRANSFORMS, Views
-from .plain import BATCH, CLASSES, IMAGES, Plain, made_up
+from .plain import BATCH, CLASSES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
 ACCESSES = 14                            # of an element of a convolution's output in one step, see `floor`

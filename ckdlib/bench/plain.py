@@ -7,11 +7,20 @@ from typing import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, mse_loss, normalize, one_hot, smooth_l1_loss, softmax
+from torch.nn.functional import (
+    cross_entropy,
+    kl_div,
+    log_softmax,
+    mse_loss,
+    normalize,
+    one_hot,
+    smooth_l1_loss,
+    softmax,
+)
 from torch.utils.data import DataLoader, Dataset
 
-from .. import losses, methods, models
-from ..views import TRANSFORMS, Images
+from .. import losses, models
+from ..images import TRANSFORMS, Images
 
 IMAGES, CLASSES, BATCH, NEGATIVES = 1280, 100, 64, 16_384
 

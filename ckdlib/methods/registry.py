@@ -15,7 +15,15 @@ from .. import losses
 from ..errors import InputError, choose
 from . import terms
 from .sampling import class_batches, epoch_batches, pair_batches
-from .terms import Batch, Problem, Seen, Term, forward_each, forward_features, forward_mixed
+from .terms import (
+    Batch,
+    Problem,
+    Seen,
+    Term,
+    forward_each,
+    forward_features,
+    forward_mixed,
+)
 
 
 @dataclass(frozen=True)

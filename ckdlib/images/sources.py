@@ -1,13 +1,11 @@
-"""Images as tensors, decoded once into one cached file, and which of them a run of n teacher calls uses.
+"""Where images come from: scikit-learn's digits, class folders, torchvision's layouts.
 
-`load` knows `digits` (scikit-learn's, 8x8; `digits_cropped` enlarges and crops them as Cars are), `cifar100` (class
-folders, or torchvision's checked download), `stanford_cars` (class folders, or torchvision's layout) and any folder of
-images laid out as train/<class>/<image> and test/<class>/<image>.
+Each source gives training images, test images and class names. Files are decoded once into one
+cached file.
 """
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,90 +13,28 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .errors import InputError, choose
-from .files import generator, read_tensors, sha256, tensor_bytes, write_tensors
-from .views import TRANSFORMS, Images, Transform
+from ..errors import InputError
+from ..files import generator, read_tensors, sha256, write_tensors
+from .views import Images
 
+Source = tuple[Images, Images, tuple[str, ...]]  # to train on, to test on, class names
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff"}
 CARS = 196                               # classes of Stanford Cars
-FEWEST_CALLS = 8                         # two images to validate on
 
 
-@dataclass(frozen=True)
-class Dataset:
-    name: str
-    classes: tuple[str, ...]
-    train: Images
-    test: Images
-    transform: Transform
-    digest: str                          # SHA-256 of pixels, labels and class names
-
-
-def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Training and validation indices of the run with n teacher calls: both nested in n, the same for every method.
-
-    [n] images that the teacher may be shown, and [n // 4] further ones for validation that it never is: the first n + n // 4
-    of one permutation of all `total` images per seed, of which every fifth is for validation. InputError if n does not fit.
-    """
-    check_calls(n)
-    used, most = n + n // 4, total - (total + 1) // 5
-    if n > most:
-        raise InputError(f"n = {n} teacher calls and {n // 4} further images for validation are more than the {total} "
-                         f"training images; choose n of at most {most}")
-    chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
-    validation = torch.arange(used) % 5 == 4
-    return chosen[~validation], chosen[validation]
-
-
-def check_calls(n: int) -> None:
-    if n < FEWEST_CALLS:
-        raise InputError(f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n of at least "
-                         f"{FEWEST_CALLS}")
-
-
-def load(name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True) -> Dataset:
-    """A dataset by name or by the path of its class folders.
-
-    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size: pixels to resize a
-    folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
-    InputError if the dataset is unknown or its folder cannot be used.
-    """
-    if name in TRANSFORMS:
-        if name == "cifar100":
-            there = (root / name / "train").is_dir()
-            parts = _folder(root / name, cache, 32) if there else _torchvision_cifar100(root)
-        else:
-            parts = _cars(root / name, cache) if name == "stanford_cars" else _digits(8 if name == "digits" else 9)
-        return _dataset(name, *parts, TRANSFORMS[name])
-    folder = Path(name)
-    if len(folder.parts) == 1 and not folder.exists():
-        choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
-    train, test, classes = _folder(folder, cache, size)
-    side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
-    mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
-    transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
-    return _dataset(folder.resolve().name, train, test, classes, transform)
-
-
-def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform) -> Dataset:
-    tensors = (train.pixels, train.labels, test.pixels, test.labels)
-    digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
-    return Dataset(name, classes, train, test, transform, digest)
-
-
-def _digits(side: int) -> tuple[Images, Images, tuple[str, ...]]:
+def digits(side: int) -> Source:
     """1,797 scanned digits, 0..16 scaled to 0..240, resized from 8 to `side` pixels; 1,297 to train on and 500 to
     test, by a fixed permutation."""
     from sklearn.datasets import load_digits
-    digits = load_digits()
-    grey = interpolate(torch.tensor(digits.images * 15, dtype=torch.float32)[:, None], side, mode="bilinear")
+    scanned = load_digits()
+    grey = interpolate(torch.tensor(scanned.images * 15, dtype=torch.float32)[:, None], side, mode="bilinear")
     pixels = grey.round().to(torch.uint8).permute(0, 2, 3, 1).expand(-1, -1, -1, 3).contiguous()
-    images = Images(pixels, torch.tensor(digits.target, dtype=torch.int64))
+    images = Images(pixels, torch.tensor(scanned.target, dtype=torch.int64))
     order = torch.randperm(len(images), generator=generator(0, "digits"))
-    return images[order[500:]], images[order[:500]], tuple(map(str, digits.target_names))
+    return images[order[500:]], images[order[:500]], tuple(map(str, scanned.target_names))
 
 
-def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+def torchvision_cifar100(root: Path) -> Source:
     """In the order of class folders, by class and file name: the same images, subsets and digest from either source."""
     from torchvision.datasets import CIFAR100
     try:
@@ -115,7 +51,7 @@ def _torchvision_cifar100(root: Path) -> tuple[Images, Images, tuple[str, ...]]:
     return *made, tuple(parts[0].classes)
 
 
-def _cars(folder: Path, cache: Path) -> tuple[Images, Images, tuple[str, ...]]:
+def stanford_cars(folder: Path, cache: Path) -> Source:
     """Stanford Cars at 64x64 from class folders or from torchvision's layout, whichever is there."""
     if (folder / "train").is_dir():
         files = {part: _listing(folder / part) for part in ("train", "test")}
@@ -159,12 +95,12 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
     return files
 
 
-def _folder(folder: Path, cache: Path, size: int | None) -> tuple[Images, Images, tuple[str, ...]]:
+def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
     return _cached(folder, {part: _listing(folder / part) for part in ("train", "test")}, cache, size)
 
 
 def _cached(folder: Path, files: dict[str, dict[str, list[Path]]], cache: Path,
-            size: int | None) -> tuple[Images, Images, tuple[str, ...]]:
+            size: int | None) -> Source:
     """Listed images through the cache: the listing (names, sizes, times) decides whether it is still good."""
     classes = tuple(files["train"])
     if set(classes) != set(files["test"]):

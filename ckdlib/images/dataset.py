@@ -1,0 +1,87 @@
+"""A dataset by name or folder, and which of its images a run of n teacher calls uses."""
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError, choose
+from ..files import generator, sha256, tensor_bytes
+from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
+from .views import TRANSFORMS, Images, Transform, Views
+
+FEWEST_CALLS = 8  # two images to validate on
+
+
+@dataclass(frozen=True)
+class Dataset:
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    test: Images
+    transform: Transform
+    digest: str                          # SHA-256 of pixels, labels and class names
+
+
+def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Training and validation indices of the run with n teacher calls: both nested in n, the same for every method.
+
+    [n] images that the teacher may be shown, and [n // 4] further ones for validation that it never is: the first n + n // 4
+    of one permutation of all `total` images per seed, of which every fifth is for validation. InputError if n does not fit.
+    """
+    check_calls(n)
+    used, most = n + n // 4, total - (total + 1) // 5
+    if n > most:
+        raise InputError(f"n = {n} teacher calls and {n // 4} further images for validation are more than the {total} "
+                         f"training images; choose n of at most {most}")
+    chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
+    validation = torch.arange(used) % 5 == 4
+    return chosen[~validation], chosen[validation]
+
+
+def check_calls(n: int) -> None:
+    if n < FEWEST_CALLS:
+        raise InputError(f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n of at least "
+                         f"{FEWEST_CALLS}")
+
+
+def load_dataset(name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True) -> Dataset:
+    """A dataset by name or by the path of its class folders.
+
+    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size: pixels to resize a
+    folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
+    InputError if the dataset is unknown or its folder cannot be used.
+    """
+    if name in TRANSFORMS:
+        if name == "cifar100":
+            there = (root / name / "train").is_dir()
+            parts = class_folders(root / name, cache, 32) if there else torchvision_cifar100(root)
+        else:
+            parts = stanford_cars(root / name, cache) if name == "stanford_cars" else digits(8 if name == "digits" else 9)
+        return _dataset(name, *parts, TRANSFORMS[name])
+    folder = Path(name)
+    if len(folder.parts) == 1 and not folder.exists():
+        choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
+    train, test, classes = class_folders(folder, cache, size)
+    side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
+    mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
+    transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
+    return _dataset(folder.resolve().name, train, test, classes, transform)
+
+
+def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform) -> Dataset:
+    tensors = (train.pixels, train.labels, test.pixels, test.labels)
+    digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
+    return Dataset(name, classes, train, test, transform, digest)
+
+
+def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
+    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(len(dataset.train), generator(seed, "view"))
+
+    def view(index: Tensor) -> Tensor:
+        shown = Views(dataset.train[index], dataset.transform, device)
+        return shown.random(torch.arange(len(index), device=device), draws[index].to(device))
+    return view
