@@ -12,7 +12,7 @@ from scipy import stats
 
 from . import paper, study
 from .errors import InputError, difference
-from .measures import (
+from .metrics import (
     correlation_gap as correlation_gap,  # its place for users of the library
 )
 

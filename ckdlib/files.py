@@ -1,8 +1,6 @@
-"""Files and seeds: everything is written beside its place and renamed into it, every seed comes from its purpose."""
-import hashlib
+"""Files: everything is written beside its place and renamed into it."""
 import json
 import os
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -55,30 +53,3 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write to {path} ({error.strerror}); choose another folder with --results") from None
     return path
-
-
-def sha256(*parts: bytes | str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else part)
-    return digest.hexdigest()
-
-
-def tensor_bytes(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.contiguous().view(torch.uint8).numpy().reshape(-1))
-
-
-def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """Random numbers for one purpose ('subset', 'order', 'view', ...), independent of those for any other."""
-    return torch.Generator(device).manual_seed(int(sha256(f"{purpose}/{seed}")[:15], 16))
-
-
-_GLOBAL_RANDOM = threading.Lock()
-
-
-@contextmanager
-def seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Torch's global generator on the CPU (module initialisers draw from it), seeded, for one thread alone, then put back."""
-    with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(generator(seed, purpose).initial_seed())
-        yield

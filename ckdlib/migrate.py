@@ -13,9 +13,9 @@ from . import methods
 from .errors import InputError
 from .files import read_tensors, replacing, write_json, write_tensors
 from .images import TRANSFORMS
-from .ledger import Ledger
 from .store import SCHEMA, read_lines
 from .study import run_name
+from .teachers.ledger import Ledger
 
 Report = Callable[[str], None]
 

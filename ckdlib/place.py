@@ -2,16 +2,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from . import teacher
 from .errors import InputError, choose
 from .images import Dataset, load_dataset
-from .ledger import Ledger
+from .reproducibility import PRECISIONS, choose_device, own_precision
 from .store import Store
+from .teachers.ledger import Ledger
+from .teachers.weights import read_card, weights_path
 
 PROJECT = Path(__file__).parents[1]
-PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -31,9 +29,9 @@ class Place:
 
     def teacher_path(self, dataset: Dataset, model: str) -> Path:
         """Of the batch's own teacher; of the published one where there is no own and it is of these images."""
-        own, published = (teacher.weights_path(folder, dataset.name, model)
+        own, published = (weights_path(folder, dataset.name, model)
                           for folder in (self.results / "teachers", self.teachers))
-        fits = published.exists() and teacher.read_card(published)["dataset_sha256"] == dataset.digest
+        fits = published.exists() and read_card(published)["dataset_sha256"] == dataset.digest
         return published if fits and not own.exists() else own
 
     def teacher_logits(self, teacher_sha256: str) -> Path:
@@ -59,29 +57,3 @@ def at(results: str | Path, data: str | Path | None = None, cache: str | Path | 
     choose("precision", precision, PRECISIONS)
     return Place(results, Path(data or PROJECT / "data").resolve(), Path(cache or PROJECT / "data" / "cache").resolve(),
                  Path(teachers or PROJECT / "teachers").resolve(), device, image_size, flip, precision)
-
-
-def own_precision(device: str) -> str:
-    """What a device trains in unless told otherwise."""
-    return "float32" if device == "cpu" else "bfloat16"
-
-
-def choose_device(name: str | None) -> str:
-    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there.
-
-    On CUDA, float32 will mean float32 (no TF32), and convolutions are not timed to choose the fastest: that waits for the
-    whole device, which no step may while another is recorded.
-    """
-    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, False
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError(f"unknown device {name!r}: choose cpu or cuda")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
-                         f"devices; choose --device cpu")
-    return name

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .analysis import CELL, interval
 from .errors import InputError
-from .measures import effective_rank
+from .metrics import effective_rank
 
 CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
 NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")

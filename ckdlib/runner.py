@@ -9,17 +9,20 @@ from typing import Callable, Sequence
 import torch
 from tqdm import tqdm
 
-from . import methods, models, teacher, train
+from . import methods, models
 from .errors import InputError, OutOfTime, choose, difference
 from .files import writable_folder, write_json, write_tensors
 from .images import Dataset, Views, split, teacher_view
-from .measures import measure
 from .methods import INNER, Problem
+from .metrics import measure
 from .place import Place
 from .plan import askers, grouped, plan
 from .store import Store
 from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
+from .teachers.weights import import_teacher, load_teacher, read_card, train_teacher
+from .training.evaluate import predict
+from .training.recipes import RECIPES
 
 Report = Callable[[str], None]
 
@@ -113,7 +116,7 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
         except InputError as error:
             lines.append(f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})")
             continue
-        digests = {model: teacher.read_card(path)["weights_sha256"] for model in {one.teacher for one in part}
+        digests = {model: read_card(path)["weights_sha256"] for model in {one.teacher for one in part}
                    if (path := place.teacher_path(dataset, model)).exists()}
         keys = {one.key(dataset, digests.get(one.teacher), place.precision): one for one in part}
         left = [one for key, one in keys.items() if key not in done]
@@ -129,24 +132,24 @@ def status(runs: Sequence[Run], place: Place) -> list[str]:
 def make_teacher(profile_name: str, model: str, place: Place, dataset_name: str | None = None,
                  recipe: str | None = None, checkpoint: Path | None = None, seed: int = 0,
                  time_budget: float | None = None, report: Report = print) -> dict:
-    """Find, import or train one teacher of a profile; returns its card (see `teacher.train_teacher`).
+    """Find, import or train one teacher of a profile; returns its card (see `train_teacher`).
 
     recipe: 'reference' or 'fast', None for the profile's own; checkpoint: a RepDistiller `.pth` to import instead.
     A teacher that is there already is kept, unless a checkpoint is given.
     """
     choose("model", model, models.NAMES)
     if recipe is not None:
-        choose("teacher recipe", recipe, teacher.RECIPES)
+        choose("teacher recipe", recipe, RECIPES)
     chosen = profile(profile_name)
     folder, device = writable_folder(place.results) / "teachers", torch.device(place.device)
     dataset = place.dataset(dataset_name or chosen.dataset)
     if checkpoint is not None:
-        return teacher.import_teacher(dataset, model, checkpoint, folder, device)
+        return import_teacher(dataset, model, checkpoint, folder, device)
     path = place.teacher_path(dataset, model)
     if path.exists():
-        return teacher.load(path, dataset, model, device)[1]
+        return load_teacher(path, dataset, model, device)[1]
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
-    return teacher.train_teacher(dataset, model, teacher.RECIPES.get(recipe, chosen.teacher_recipe), folder, device,
+    return train_teacher(dataset, model, RECIPES.get(recipe, chosen.teacher_recipe), folder, device,
                                  seed, deadline, report, place.precision)
 
 
@@ -189,10 +192,10 @@ def _keys(runs: Sequence[Run], place: Place, dataset: Dataset, deadline: float |
     for model in sorted(asked):
         path = place.teacher_path(dataset, model)
         if not path.exists():
-            teacher.train_teacher(dataset, model, profile(runs[0].profile).teacher_recipe, place.results / "teachers",
+            train_teacher(dataset, model, profile(runs[0].profile).teacher_recipe, place.results / "teachers",
                                   torch.device(place.device), deadline=deadline, report=report,
                                   precision=place.precision)
-        digests[model] = teacher.load(path, dataset, model, torch.device("cpu"))[1]["weights_sha256"]
+        digests[model] = load_teacher(path, dataset, model, torch.device("cpu"))[1]["weights_sha256"]
     return {one.key(dataset, digests.get(one.teacher), place.precision): one for one in runs}
 
 
@@ -205,7 +208,7 @@ def _call_teachers(runs: Sequence[Run], place: Place, dataset: Dataset, add_feat
     """
     device = torch.device(place.device)
     for model, asking in grouped(askers(runs), "teacher").items():
-        net, card = teacher.load(place.teacher_path(dataset, model), dataset, model, device)
+        net, card = load_teacher(place.teacher_path(dataset, model), dataset, model, device)
         _measure_teacher(net, card["weights_sha256"], place, dataset)
 
         def inside(images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
@@ -239,7 +242,7 @@ def _measure_teacher(net: torch.nn.Module, digest: str, place: Place, dataset: D
     """The teacher's test logits and measures, once."""
     if not (path := place.teacher_logits(digest)).exists():
         test = Views(dataset.test, dataset.transform, place.device)
-        logits = train.predict(net, test)
+        logits = predict(net, test)
         Store(place.results).note(measure(f"teacher {digest}", logits, test.labels))
         write_tensors(path, {"test": logits})            # last: its presence says that both are there
 

@@ -23,17 +23,21 @@ from typing import Iterator, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import losses, methods, teacher, train
+from . import losses, methods, models
 from .errors import OutOfTime
-from .files import read_tensors, sha256, write_tensors
+from .files import read_tensors, write_tensors
 from .images import Dataset, Views, split
-from .ledger import Features
-from .measures import measure
 from .methods import Method
+from .metrics import accuracy, measure
 from .place import Place
-from .steps import STREAMS
+from .reproducibility import code_version, device_name, versions
 from .store import SCHEMA, Store
 from .study import Run, profile
+from .teachers.weights import read_card
+from .training.evaluate import TARGET_WEIGHTS, predict, validate
+from .training.features import Features
+from .training.graphs import STREAMS
+from .training.loop import Progress, Result, fit
 
 Outcome = tuple[dict, dict | None, list[dict]]  # a row, its measures, what was seen along its training
 
@@ -125,16 +129,16 @@ class Lesson(NamedTuple):
     answers: Tensor | None
     features: Features | None
 
-    def fit(self, net: nn.Module, one: Run, place: Place, after_round) -> train.Result:
-        return train.fit(net, self.method, one.recipe, self.shown, self.answers, self.held_out, one.seed,
+    def fit(self, net: nn.Module, one: Run, place: Place, after_round) -> Result:
+        return fit(net, self.method, one.recipe, self.shown, self.answers, self.held_out, one.seed,
                          after_round=after_round, features=self.features, precision=place.precision)
 
     def offset(self, net: nn.Module) -> Tensor | None:
         """[C]: what calibration would add to the logits; None without answers."""
         if self.answers is None:
             return None
-        target = losses.joint_target(self.shown.labels, self.answers, *train.TARGET_WEIGHTS)
-        return losses.calibration_offset(train.predict(net, self.shown), target)
+        target = losses.joint_target(self.shown.labels, self.answers, *TARGET_WEIGHTS)
+        return losses.calibration_offset(predict(net, self.shown), target)
 
 
 def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
@@ -145,11 +149,11 @@ def lesson(one: Run, place: Place) -> tuple[Lesson, nn.Module]:
     shown, held_out = (Views(dataset.train[part], dataset.transform, device) for part in (training, validation))
     answers, features, digest = None, None, None
     if method.needs_teacher:
-        digest = teacher.read_card(place.teacher_path(dataset, one.teacher))["weights_sha256"]
+        digest = read_card(place.teacher_path(dataset, one.teacher))["weights_sha256"]
         ledger = place.ledger(dataset, digest, one.seed)
         answers = ledger.kept(training).to(device)
         features = ledger.kept_features(training, device) if method.white_box else None
-    net = teacher.new(one.student, len(dataset.classes), one.seed).to(device)
+    net = models.new(one.student, len(dataset.classes), one.seed).to(device)
     return Lesson(dataset, test, method, shown, held_out, digest, answers, features), net
 
 
@@ -161,7 +165,7 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
         if deadline is not None and time.monotonic() > deadline or stop is not None and stop.is_set():
             raise OutOfTime
 
-    def after_round(progress: train.Progress) -> None:
+    def after_round(progress: Progress) -> None:
         in_time()
         if every and progress.rounds % every == 0:
             along.append(look(key, given, net, progress))
@@ -170,17 +174,17 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
     given, net = lesson(one, place)
     every, along = profile(one.profile).experiments[one.experiment].follow if given.method.needs_teacher else 0, []
     result = given.fit(net, one, place, after_round)
-    logits = train.predict(net, given.test)
+    logits = predict(net, given.test)
     write_tensors(place.results / "students" / f"{key}.safetensors", net.state_dict())
     write_tensors(place.results / "logits" / f"{key}.safetensors", {"test": logits.half()})
     row = {"schema": SCHEMA} | asdict(one) | one.identity(given.dataset, given.teacher_sha256, place.precision) | {
         "run": key, "dataset": given.dataset.name, "learning_rate": one.recipe.learning_rate, "status": result.status,
         "teacher_calls": len(given.shown) if given.method.needs_teacher else 0,
-        "val_accuracy": round(train.validate(net, given.held_out).item(), 4),
-        "test_accuracy": round(train.accuracy(logits, given.test.labels).item(), 4),
+        "val_accuracy": round(validate(net, given.held_out).item(), 4),
+        "test_accuracy": round(accuracy(logits, given.test.labels).item(), 4),
         "steps": result.steps, "best_step": result.best_step, "student_passes": result.student_passes,
         "seconds": round(result.seconds, 2), "logits": f"logits/{key}.safetensors",
-        "device": teacher.device_name(torch.device(place.device)), "code": code_version(), "versions": teacher.versions(),
+        "device": device_name(torch.device(place.device)), "code": code_version(), "versions": versions(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     if result.status != "done":
@@ -189,17 +193,10 @@ def train_student(key: str, one: Run, place: Place, deadline: float | None = Non
     return row, measure(key, logits, given.test.labels, reference, given.offset(net)), along
 
 
-def look(key: str, given: Lesson, net: nn.Module, progress: train.Progress) -> dict:
+def look(key: str, given: Lesson, net: nn.Module, progress: Progress) -> dict:
     """A student as it is after a round: test_accuracy, the norm of its `offset`, and calibrated_accuracy, the test accuracy
     if that were added."""
-    logits, offset = train.predict(net, given.test), given.offset(net)
-    right, calibrated = (round(train.accuracy(answers, given.test.labels).item(), 4) for answers in (logits, logits + offset))
+    logits, offset = predict(net, given.test), given.offset(net)
+    right, calibrated = (round(accuracy(answers, given.test.labels).item(), 4) for answers in (logits, logits + offset))
     return {"run": key, "step": progress.steps, "loss": progress.loss, "score": progress.score, "test_accuracy": right,
             "offset": float(f"{offset.norm().item():.5g}"), "calibrated_accuracy": calibrated}
-
-
-@cache
-def code_version() -> str:
-    """SHA-256 of the library's source, so that a row tells which code made it."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
-    return sha256(*(path.read_bytes() for path in sources))[:12]

@@ -5,11 +5,11 @@ from itertools import product
 from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
-from . import methods, models, teacher
+from . import methods, models
 from .errors import InputError, choose
-from .files import sha256
 from .images import Dataset, check_calls
-from .schedules import MONITORS, Recipe
+from .reproducibility import sha256
+from .training.recipes import FAST, MONITORS, REFERENCE, Recipe
 
 Pair = tuple[str, str]                   # teacher, student
 EPOCHS = 393                             # until early stopping ends, where no row tells: the mean of the pilot's 21 students
@@ -101,11 +101,11 @@ PROFILES = {profile.name: profile for profile in (
         experiments=_quick(), spectra=(40, 160)),
     Profile(
         "pilot", "cifar100", about="CIFAR-100, small networks, a fixed number of steps: hours on a CPU",
-        recipe=Recipe(schedule="one_cycle", steps=2400, checks=12), teacher_recipe=teacher.FAST,
+        recipe=Recipe(schedule="one_cycle", steps=2400, checks=12), teacher_recipe=FAST,
         experiments=_pilot(), spectra=(1280, 2560)),
     Profile(
         "paper", "cifar100", about="the paper's grids and protocol, on CUDA",
-        recipe=Recipe(), teacher_recipe=teacher.REFERENCE, experiments=_paper(), spectra=(1600, 3200)),
+        recipe=Recipe(), teacher_recipe=REFERENCE, experiments=_paper(), spectra=(1600, 3200)),
 )}
 
 

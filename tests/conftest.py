@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ckdlib import place, study, teacher
+from ckdlib import place, study
 from ckdlib.images import load_dataset
-from ckdlib.schedules import Recipe
+from ckdlib.teachers.weights import train_teacher
+from ckdlib.training.recipes import Recipe
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
 
@@ -21,7 +22,7 @@ def digits():
 def teachers(digits, tmp_path_factory):
     """A folder that holds a teacher of a few steps."""
     folder = tmp_path_factory.mktemp("published") / "teachers"
-    teacher.train_teacher(digits, "resnet14", replace(BRIEF, steps=30, learning_rate=0.1), folder, torch.device("cpu"),
+    train_teacher(digits, "resnet14", replace(BRIEF, steps=30, learning_rate=0.1), folder, torch.device("cpu"),
                           report=lambda line: None)
     return folder
 

@@ -5,10 +5,9 @@ import pickle
 import pytest
 import torch
 
-from ckdlib.images import sources
 from ckdlib.errors import InputError
-from ckdlib.files import generator
-from ckdlib.images import Images, Transform, Views, load_dataset, pixels, split
+from ckdlib.images import Images, Transform, Views, load_dataset, pixels, sources, split
+from ckdlib.reproducibility import generator
 
 
 @pytest.fixture

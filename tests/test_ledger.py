@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ckdlib.errors import InputError
-from ckdlib.ledger import Ledger
+from ckdlib.teachers.ledger import Ledger
 
 
 class Counting:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ckdlib import losses, methods, teacher
+from ckdlib import losses, methods, models
 from ckdlib.errors import InputError
 from ckdlib.images import Views
 from ckdlib.methods import Batch
@@ -36,8 +36,8 @@ def test_every_method_trains_one_batch_down(name, digits):
     method = methods.get(name)
     some = digits.train[torch.arange(64)]
     views, logits = Views(some, digits.transform), 3 * torch.randn(64, 10, generator=seeded())
-    net = teacher.new("resnet8", 10)
-    features = Answers(teacher.new("resnet14", 10, seed=1), views)
+    net = models.new("resnet8", 10)
+    features = Answers(models.new("resnet14", 10, seed=1), views)
     helpers = method.helpers(methods.Problem(10, 64, 2, features.shapes, features.shapes))
     index = next(method.sampler(some.labels, 32, seeded()))
     inputs = [views.random(row, views.draw(len(row), seeded(1))) for row in index]
@@ -120,7 +120,7 @@ def test_unknown_methods_are_refused(name):
 
 
 def test_the_inner_losses_reach_the_student():
-    _, maps = methods.forward_features(teacher.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
+    _, maps = methods.forward_features(models.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
     assert len(maps) == 3 and all(level.requires_grad for level in maps)
     assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.epoch_batches
 

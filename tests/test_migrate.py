@@ -9,8 +9,8 @@ from ckdlib import runner
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors, write_json, write_tensors
-from ckdlib.ledger import Ledger
 from ckdlib.store import Store
+from ckdlib.teachers.ledger import Ledger
 
 
 def quiet(line):

@@ -6,8 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
-from ckdlib import analysis, measures, representations
+from ckdlib import analysis, representations
 from ckdlib.errors import InputError
+from ckdlib.metrics import (
+    class_singular_values,
+    correlation_draws,
+    effective_rank,
+    measure,
+    singular_values,
+)
 from tests.test_analysis import frame, row
 
 RANDOM = np.random.default_rng(0)
@@ -16,21 +23,21 @@ LOGITS, OTHER, LABELS = RANDOM.normal(size=(60, 4)), RANDOM.normal(size=(60, 4))
 
 def test_singular_values_of_a_known_matrix():
     left, right = np.linalg.qr(RANDOM.normal(size=(9, 3)))[0], np.linalg.qr(RANDOM.normal(size=(3, 3)))[0]
-    assert measures.singular_values(left @ np.diag([5, 2, 0.5]) @ right) == pytest.approx([5, 2, 0.5])
-    assert measures.singular_values(LOGITS) ** 2 == pytest.approx(np.linalg.eigvalsh(LOGITS.T @ LOGITS)[::-1])
+    assert singular_values(left @ np.diag([5, 2, 0.5]) @ right) == pytest.approx([5, 2, 0.5])
+    assert singular_values(LOGITS) ** 2 == pytest.approx(np.linalg.eigvalsh(LOGITS.T @ LOGITS)[::-1])
 
 
 def test_singular_values_class_by_class():
-    curves = [measures.singular_values(LOGITS[LABELS == label]) for label in range(4)]
-    assert measures.class_singular_values(LOGITS, LABELS) == pytest.approx(np.mean(curves, axis=0))
-    few = measures.class_singular_values(np.array([[3.0, 4.0], [0.0, 2.0]]), [0, 1])
+    curves = [singular_values(LOGITS[LABELS == label]) for label in range(4)]
+    assert class_singular_values(LOGITS, LABELS) == pytest.approx(np.mean(curves, axis=0))
+    few = class_singular_values(np.array([[3.0, 4.0], [0.0, 2.0]]), [0, 1])
     assert few == pytest.approx([3.5, 0])    # one image a class: one value, and zero for the rest
-    assert measures.class_singular_values([[3.0, 4.0, 0.0]], [0]) == pytest.approx([5, 0, 0])
+    assert class_singular_values([[3.0, 4.0, 0.0]], [0]) == pytest.approx([5, 0, 0])
 
 
 def test_effective_rank():
-    assert measures.effective_rank([2, 2, 2]) == pytest.approx(3) and measures.effective_rank([7, 0, 0]) == pytest.approx(1)
-    assert measures.effective_rank([3, 1]) == pytest.approx(exp(-0.75 * log(0.75) - 0.25 * log(0.25)))
+    assert effective_rank([2, 2, 2]) == pytest.approx(3) and effective_rank([7, 0, 0]) == pytest.approx(1)
+    assert effective_rank([3, 1]) == pytest.approx(exp(-0.75 * log(0.75) - 0.25 * log(0.25)))
 
 
 def loop_gap(student, teacher):
@@ -49,28 +56,28 @@ def test_correlation_gap_is_the_mean_over_all_entries():
 
 
 def test_draws_are_the_same_for_all_and_without_repetition():
-    draws = measures.correlation_draws(500)
-    assert draws.shape == (50, 100) and torch.equal(draws, measures.correlation_draws(500))
+    draws = correlation_draws(500)
+    assert draws.shape == (50, 100) and torch.equal(draws, correlation_draws(500))
     assert all(len(set(draw.tolist())) == 100 for draw in draws) and not torch.equal(draws[0], draws[1])
 
 
 def test_a_line_of_measures():
     logits, teacher = torch.tensor(LOGITS).float(), torch.tensor(OTHER).float()
     offset = torch.tensor([1.0, -2.0, 0.0, 2.0])
-    line = measures.measure("run", logits, torch.tensor(LABELS), teacher, offset)
-    assert line["raw"] == pytest.approx(measures.singular_values(LOGITS), rel=1e-4)
-    assert line["centred"] == pytest.approx(measures.singular_values(LOGITS - LOGITS.mean(0)), rel=1e-4)
-    assert line["calibrated"] == pytest.approx(measures.singular_values(LOGITS + offset.numpy()), rel=1e-4)
+    line = measure("run", logits, torch.tensor(LABELS), teacher, offset)
+    assert line["raw"] == pytest.approx(singular_values(LOGITS), rel=1e-4)
+    assert line["centred"] == pytest.approx(singular_values(LOGITS - LOGITS.mean(0)), rel=1e-4)
+    assert line["calibrated"] == pytest.approx(singular_values(LOGITS + offset.numpy()), rel=1e-4)
     assert line["offset"] == 3 and line["calibrated_accuracy"] == pytest.approx(
         100 * ((LOGITS + offset.numpy()).argmax(1) == LABELS).mean(), rel=1e-4)
-    draw = measures.correlation_draws(60)[7]
+    draw = correlation_draws(60)[7]
     assert line["correlation_gaps"][7] == pytest.approx(analysis.correlation_gap(LOGITS[draw], OTHER[draw]), rel=1e-4)
-    assert not {"calibrated", "correlation_gaps"} & set(measures.measure("ce", logits, torch.tensor(LABELS)))
+    assert not {"calibrated", "correlation_gaps"} & set(measure("ce", logits, torch.tensor(LABELS)))
 
 
 def test_a_class_without_variance_is_told():
     flat = torch.tensor(LOGITS * [1, 1, 0, 1])
-    assert measures.measure("run", flat, torch.tensor(LABELS), torch.tensor(OTHER))["correlation_gaps"] == [None] * 50
+    assert measure("run", flat, torch.tensor(LABELS), torch.tensor(OTHER))["correlation_gaps"] == [None] * 50
 
 
 # What is made of them.
@@ -127,7 +134,7 @@ def test_rounding_below_the_rank_of_a_network_counts_for_nothing():
     logits = {method: torch.tensor(scale * features @ RANDOM.normal(size=(3, 8)).astype("float32") + 1) for method, scale in (
         ("ckd_pairs", 1), ("kd", 10))}
     table = frame([row(method, 50, seed, 50.0) for method in logits for seed in (1, 2)])
-    kept = {line.run: measures.measure(line.run, logits[line.method], torch.zeros(400)) for line in table.itertuples()}
+    kept = {line.run: measure(line.run, logits[line.method], torch.zeros(400)) for line in table.itertuples()}
     table = representations.measured(table, kept)
     assert len(table.raw[0]) == 8 and 0 < table.raw[0][4] < 1e-5 * table.raw[0][0]     # three features and an offset: rank 4
     assert representations.heights(table)[0] == pytest.approx(np.log10(table.raw[0][:4]).mean())

@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import measures, models, place, plan, runner, study
+from ckdlib import models, place, plan, runner, students, study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
 from ckdlib.images import Views, split, teacher_view
+from ckdlib.metrics import accuracy, correlation_draws, correlation_gap, singular_values
 from ckdlib.store import Store
+from ckdlib.training.evaluate import predict
 
 CONTRACT = {"dataset", "profile", "experiment", "teacher", "student", "method", "n", "seed", "teacher_calls", "val_accuracy",
             "test_accuracy", "status", "seconds", "steps"}
@@ -34,32 +36,32 @@ def test_rows_hold_what_they_must(here, brief, digits):
     assert (kd["teacher_calls"], ce["teacher_calls"], kd["n"], kd["steps"], kd["status"]) == (48, 0, 48, 6, "done")
     logits = read_tensors(here.results / kd["logits"])[0]["test"]
     assert logits.shape == (500, 10)
-    assert runner.train.accuracy(logits, digits.test.labels) == pytest.approx(kd["test_accuracy"], abs=0.5)
+    assert accuracy(logits, digits.test.labels) == pytest.approx(kd["test_accuracy"], abs=0.5)
     assert place.at(here.results, teachers=here.teachers).ledger(digits, kd["teacher_sha256"], 1).calls == 48
     assert (here.results / "splits/digits-n48-seed1.json").exists()
 
 
 def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, digits):
     row, = runner.run(brief(["kd"], n=[160]), here, jobs=1, report=quiet)
-    net = runner.teacher.new("resnet8", 10)
+    net = models.new("resnet8", 10)
     net.load_state_dict(read_tensors(here.results / "students" / f"{row['run']}.safetensors")[0])
     _, validation = split(len(digits.train), 160, 1)
     for images, score in ((digits.train[validation], row["val_accuracy"]), (digits.test, row["test_accuracy"])):
         seen = Views(images, digits.transform)
-        assert runner.train.accuracy(runner.train.predict(net, seen), seen.labels) == pytest.approx(score, abs=1e-3)
+        assert accuracy(predict(net, seen), seen.labels) == pytest.approx(score, abs=1e-3)
 
 
 def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, digits, monkeypatch):
-    real, given = runner.train.fit, {}
+    real, given = students.fit, {}
 
-    def fit(net, method, recipe, views, answers, *rest, **options):
+    def watched(net, method, recipe, views, answers, *rest, **options):
         given.update(views=views, answers=answers)
         return real(net, method, recipe, views, answers, *rest, **options)
-    monkeypatch.setattr(runner.train, "fit", fit)
+    monkeypatch.setattr(students, "fit", watched)
     runner.run(brief(["kd"], n=[80]), here, jobs=1, report=quiet)
     training, _ = split(len(digits.train), 80, 1)
     cpu = torch.device("cpu")
-    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     torch.testing.assert_close(given["answers"], net(teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
     assert torch.equal(given["views"].labels, digits.train.labels[training])
 
@@ -104,10 +106,10 @@ def test_measures_stand_beside_the_rows(here, brief, digits):
     kept = Store(here.results).measures()
     logits = read_tensors(here.results / rows["ckd"]["logits"])[0]["test"].float()
     ckd, teacher_line = kept[rows["ckd"]["run"]], kept[f"teacher {rows['ckd']['teacher_sha256']}"]
-    assert ckd["raw"] == pytest.approx(measures.singular_values(logits), rel=1e-2) and len(teacher_line["raw"]) == 10
+    assert ckd["raw"] == pytest.approx(singular_values(logits), rel=1e-2) and len(teacher_line["raw"]) == 10
     answers = read_tensors(here.teacher_logits(rows["ckd"]["teacher_sha256"]))[0]["test"]
-    draw = measures.correlation_draws(500)[0]
-    assert ckd["correlation_gaps"][0] == pytest.approx(measures.correlation_gap(logits[draw], answers[draw]), abs=1e-3)
+    draw = correlation_draws(500)[0]
+    assert ckd["correlation_gaps"][0] == pytest.approx(correlation_gap(logits[draw], answers[draw]), abs=1e-3)
     assert ckd["offset"] > 0.05 and kept[rows["ckd_calibrated"]["run"]]["offset"] < 1e-4
     assert kept[rows["ckd_calibrated"]["run"]]["calibrated_accuracy"] == pytest.approx(rows["ckd_calibrated"]["test_accuracy"], abs=0.21)
     assert "correlation_gaps" not in kept[rows["ce"]["run"]]
@@ -126,7 +128,7 @@ def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, dig
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
     training, _ = split(len(digits.train), 40, 1)
     cpu = torch.device("cpu")
-    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, logits = net.forward_features(teacher_view(digits, 1, cpu)(training))
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
     torch.testing.assert_close(ledger.kept(training), logits, rtol=1e-3, atol=1e-3)
@@ -175,14 +177,14 @@ def test_features_are_kept_up_to_the_largest_n_of_white_box_students(here, brief
 
 
 def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(here, brief, digits, monkeypatch):
-    real, given, cpu = runner.train.fit, {}, torch.device("cpu")
-    monkeypatch.setattr(runner.train, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
+    real, given, cpu = students.fit, {}, torch.device("cpu")
+    monkeypatch.setattr(students, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
     row, = runner.run(brief(["vid"]), here, jobs=1, report=quiet)
-    net, _ = runner.teacher.load(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
+    net, _ = runner.load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, _ = net.forward_features(teacher_view(digits, 1, cpu)(split(1297, 40, 1)[0]))
     torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
     torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
-                               runner.train.predict(net, Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
+                               predict(net, Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("words, says", [
@@ -239,13 +241,13 @@ def test_a_time_budget_stops_with_everything_kept(here, brief):
 
 
 def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
-    real = runner.train.fit
+    real = students.fit
 
-    def fit(net, method, *rest, **options):
+    def watched(net, method, *rest, **options):
         if not method.needs_teacher:
             raise MemoryError("no memory")
         return real(net, method, *rest, **options)
-    monkeypatch.setattr(runner.train, "fit", fit)
+    monkeypatch.setattr(students, "fit", watched)
     with pytest.raises(RuntimeError, match="1 runs failed"):
         runner.run(brief(["ce", "kd"]), here, jobs=1, report=quiet)
     assert [row["method"] for row in Store(here.results).rows()] == ["kd"]

@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ckdlib import losses, methods, models, runner, students, study, teacher, train
+from ckdlib import losses, methods, models, runner, students, study
 from ckdlib.errors import InputError
 from ckdlib.images import TRANSFORMS, Images, Views, split
 from ckdlib.methods import Batch, Problem
-from ckdlib.schedules import Recipe
-from ckdlib.steps import Replay, Round, Steps
+from ckdlib.training.evaluate import validate
+from ckdlib.training.graphs import GraphReplay
+from ckdlib.training.loop import fit
+from ckdlib.training.recipes import Recipe
+from ckdlib.training.steps import Round, Steps
 
 TRANSFORM = TRANSFORMS["digits"]
 EVERY = [*methods.METHODS, "rkd_5"]
@@ -51,7 +54,7 @@ def a_round(how, count=40, batch=16, steps=4):
                  torch.full((steps,), 0.05))
 
 
-def steps_of(how, views, answers, maps, bfloat16=False, new=lambda: teacher.new("resnet8", 10, seed=3)):
+def steps_of(how, views, answers, maps, bfloat16=False, new=lambda: models.new("resnet8", 10, seed=3)):
     net = new()
     shapes = maps.shapes if how.white_box else []
     helpers = how.helpers(Problem(10, len(views), 10, shapes, shapes))
@@ -111,7 +114,7 @@ def test_the_loop_over_a_round_is_plain_momentum():
     plan = a_round(how)._replace(rates=torch.tensor([0.1, 0.05, 0.02, 0.01]))
     steps = steps_of(how, views, answers, maps)
     _, mean = steps.take(plan)
-    net, at, kept = teacher.new("resnet8", 10, seed=3).train(), 0, []
+    net, at, kept = models.new("resnet8", 10, seed=3).train(), 0, []
     optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=5e-4)
     for (_, count), rate in zip(plan.shapes, plan.rates):
         index = plan.index[at:at + count]
@@ -132,9 +135,9 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
     """The losses of the first twenty steps of twelve students of four methods."""
     runs = [replace(one, recipe=TWENTY) for one in study.select(
         "quick", ["black_box"], method_names=["kd", "crd", "ckd_pairs", "ckd_calibrated"], calls=[48], seeds=[1, 2, 3])]
-    real, told = train.fit, {}
+    real, told = students.fit, {}
 
-    def fit(net, method, recipe, shown, *rest, after_round, **options):
+    def watched(net, method, recipe, shown, *rest, after_round, **options):
         def watch(progress):
             told.setdefault((method.sampler, tuple(method.terms), method.calibrated, rest[-1]), []).append(progress.loss)
             after_round(progress)
@@ -144,7 +147,7 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
         told.clear()
         rows = runner.run(runs, replace(here, device=device, results=here.results / str(jobs)), jobs, report=lambda line: None)
         return dict(told), {row["run"]: row["test_accuracy"] for row in rows}
-    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(students, "fit", watched)
     monkeypatch.setattr(runner, "outcomes", students.in_threads)
     (alone, single), (together, many) = trained(1), trained(4)
     assert len(alone) == len(together) == 12 and all(len(losses) == 20 for losses in alone.values())
@@ -157,7 +160,7 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
 def test_networks_made_in_threads_are_those_of_their_seeds():
     """Initialisers draw from one generator of the whole process."""
     def weights(seed):
-        return torch.cat([p.flatten() for p in teacher.new("resnet20", 10, seed).parameters()])
+        return torch.cat([p.flatten() for p in models.new("resnet20", 10, seed).parameters()])
     alone = [weights(seed) for seed in range(40)]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(weights, range(40)))
@@ -181,11 +184,11 @@ def test_bfloat16_trains_the_same_student_but_for_noise(digits):
     answers, scores = 3 * torch.nn.functional.one_hot(views.labels, 10).float(), {}
     for precision in ("float32", "bfloat16"):
         for seed in range(10):
-            net, told = teacher.new("resnet8", 10, seed), []
-            train.fit(net, methods.get("ckd_calibrated"), Recipe(schedule="one_cycle", steps=40, checks=20), views, answers,
+            net, told = models.new("resnet8", 10, seed), []
+            fit(net, methods.get("ckd_calibrated"), Recipe(schedule="one_cycle", steps=40, checks=20), views, answers,
                       None, seed, after_round=lambda progress: told.append(progress.loss), precision=precision)
             assert all(value.dtype == torch.float32 for value in net.state_dict().values() if value.is_floating_point())
-            scores.setdefault(precision, []).append(train.validate(net, test).item())
+            scores.setdefault(precision, []).append(validate(net, test).item())
             scores.setdefault(precision + " loss", []).append(told[0])
     exact, rounded = (torch.tensor(scores[name]) for name in ("float32", "bfloat16"))
     assert scores["bfloat16 loss"] != scores["float32 loss"]
@@ -197,7 +200,7 @@ def test_bfloat16_trains_the_same_student_but_for_noise(digits):
 @pytest.mark.parametrize("device", DEVICES)
 def test_logits_and_losses_are_float32_in_either_precision(device):
     parts = training()
-    net = teacher.new("resnet8", 10).to(device)
+    net = models.new("resnet8", 10).to(device)
     x = torch.randn(4, 3, 8, 8, device=device)
     with torch.autocast(device, torch.bfloat16):
         maps, logits = net.forward_features(x)
@@ -218,14 +221,14 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
     for graphs in "10":
         monkeypatch.setenv("CKD_GRAPHS", graphs)
         told.append([])
-        train.fit(teacher.new("resnet8", 10, 5).cuda(), how, replace(TWENTY, batch=16), views, answers if how.needs_teacher else None,
+        fit(models.new("resnet8", 10, 5).cuda(), how, replace(TWENTY, batch=16), views, answers if how.needs_teacher else None,
                   views, 1, lambda progress: told[-1].append((progress.loss, progress.score)), features=maps if how.white_box else None)
     for recorded, plain in zip(*told):
         assert recorded == pytest.approx(plain, abs=1e-3, rel=1e-4)
 
 
 def test_what_is_recorded_and_when(monkeypatch):
-    """The protocol of `Replay` with a stand-in for CUDA's graphs: once as it is, then recorded, then replayed."""
+    """The protocol of `GraphReplay` with a stand-in for CUDA's graphs: once as it is, then recorded, then replayed."""
     done = []
 
     class Graph:
@@ -235,12 +238,12 @@ def test_what_is_recorded_and_when(monkeypatch):
         def replay(self): done.append("replay")
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph, raising=False)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: type("Stream", (), {"synchronize": lambda self: done.append("wait")})())
-    work = Replay(lambda key: done.append(f"work {key}") or 2 * key, torch.device("cuda"), generator=object())
+    work = GraphReplay(lambda key: done.append(f"work {key}") or 2 * key, torch.device("cuda"), generator=object())
     assert [work(1), work(1), work(2), work(1)] == [2, 2, 4, 2]
     assert done == ["work 1", "random", "wait", "begin", "work 1", "end", "replay", "work 2", "replay"]
     monkeypatch.setenv("CKD_GRAPHS", "0")
     done.clear()
-    plain = Replay(lambda key: done.append(key), torch.device("cuda"))
+    plain = GraphReplay(lambda key: done.append(key), torch.device("cuda"))
     plain(1), plain(1), plain(1)
     assert done == [1, 1, 1]
 
@@ -251,4 +254,4 @@ def test_contrast_needs_two_classes():
     views, answers, _ = training()
     views.labels = torch.zeros_like(views.labels)
     with pytest.raises(InputError, match="one class"):
-        train.fit(teacher.new("resnet8", 10), methods.get("crd"), TWENTY, views, answers)
+        fit(models.new("resnet8", 10), methods.get("crd"), TWENTY, views, answers)

@@ -6,9 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import models, teacher
+from ckdlib import models
+from ckdlib.__main__ import teacher
 from ckdlib.errors import InputError, OutOfTime
 from ckdlib.files import read_tensors
+from ckdlib.teachers.weights import (
+    import_teacher,
+    load_teacher,
+    train_teacher,
+    weights_path,
+)
 
 from .conftest import BRIEF
 
@@ -27,8 +34,8 @@ def checkpoint(tmp_path):
 
 
 def test_a_checkpoint_is_imported_and_measured(digits, checkpoint, tmp_path):
-    card = teacher.import_teacher(digits, "resnet8", checkpoint, tmp_path, CPU)
-    net, read = teacher.load(tmp_path / "digits/resnet8.safetensors", digits, "resnet8", CPU)
+    card = import_teacher(digits, "resnet8", checkpoint, tmp_path, CPU)
+    net, read = load_teacher(tmp_path / "digits/resnet8.safetensors", digits, "resnet8", CPU)
     assert read == card and 0 <= card["test_accuracy"] <= 100 and "resnet8.pth" in card["source"]
     original = torch.load(checkpoint)["model"]
     for name, value in net.state_dict().items():
@@ -67,19 +74,19 @@ def spoil(kind, path):
 def test_bad_checkpoints_are_refused_in_one_line(digits, checkpoint, tmp_path, kind, says):
     spoil(kind, checkpoint)
     with pytest.raises(InputError, match=says) as error:
-        teacher.import_teacher(digits, "resnet8", checkpoint, tmp_path / "out", CPU)
+        import_teacher(digits, "resnet8", checkpoint, tmp_path / "out", CPU)
     assert "\n" not in str(error.value) and "resnet8.pth" in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_stopped_training_goes_on_to_the_same_teacher(digits, tmp_path):
     recipe = replace(BRIEF, steps=12, checks=6)
-    whole = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
+    whole = train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
     with pytest.raises(OutOfTime):
-        teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=time.monotonic(), report=quiet)
+        train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=time.monotonic(), report=quiet)
     assert not (tmp_path / "b/digits/resnet8.safetensors").exists()
     lines = []
-    resumed = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, report=lines.append)
+    resumed = train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, report=lines.append)
     assert resumed["weights_sha256"] == whole["weights_sha256"] and "goes on after" in lines[0]
     assert not list((tmp_path / "b").rglob("*.checkpoint"))
 
@@ -87,10 +94,10 @@ def test_a_stopped_training_goes_on_to_the_same_teacher(digits, tmp_path):
 def test_a_training_stopped_after_its_last_round_is_done(digits, tmp_path):
     """Nothing is left to train then, and what the checkpoint holds is the teacher."""
     recipe, stops = replace(BRIEF, steps=6, checks=3), 0
-    whole = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
+    whole = train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
     while True:
         try:
-            resumed = teacher.train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=0, report=quiet)
+            resumed = train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=0, report=quiet)
             break
         except OutOfTime:
             stops += 1
@@ -101,9 +108,9 @@ def test_a_teacher_is_kept_as_it_answers(digits, teachers):
     path = teachers / "digits/resnet14.safetensors"
     tensors, _ = read_tensors(path)
     assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
-    net, card = teacher.load(path, digits, "resnet14", CPU)
+    net, card = load_teacher(path, digits, "resnet14", CPU)
     test = teacher.Views(digits.test, digits.transform)
-    assert card["test_accuracy"] == pytest.approx(teacher.train.accuracy(teacher.train.predict(net, test), test.labels).item(), abs=1e-3)
+    assert card["test_accuracy"] == pytest.approx(teacher.accuracy(teacher.predict(net, test), test.labels).item(), abs=1e-3)
 
 
 def test_a_changed_file_is_noticed(digits, teachers, tmp_path):
@@ -114,13 +121,13 @@ def test_a_changed_file_is_noticed(digits, teachers, tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(InputError, match="not the file its card describes"):
-        teacher.load(path, digits, "resnet14", CPU)
+        load_teacher(path, digits, "resnet14", CPU)
 
 
 def test_a_teacher_of_images_scaled_otherwise_is_refused(digits, teachers):
-    path = teacher.weights_path(teachers, "digits", "resnet14")
+    path = weights_path(teachers, "digits", "resnet14")
     other = replace(digits, transform=replace(digits.transform, std=(0.5,) * 3))
     with pytest.raises(InputError, match="another crop, mean and std"):
-        teacher.load(path, other, "resnet14", CPU)
+        load_teacher(path, other, "resnet14", CPU)
     mirrored = replace(digits, transform=replace(digits.transform, flip=True, padding=2))   # how it was trained is its own affair
-    assert teacher.load(path, mirrored, "resnet14", CPU)[1]["transform"]["flip"] is False
+    assert load_teacher(path, mirrored, "resnet14", CPU)[1]["transform"]["flip"] is False

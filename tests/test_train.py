@@ -4,9 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import losses, methods, teacher, train
+from ckdlib import losses, methods, models
 from ckdlib.images import Views, split
-from ckdlib.schedules import Recipe, Verdict
+from ckdlib.training import loop
+from ckdlib.training.evaluate import calibrate, predict, validate
+from ckdlib.training.recipes import Recipe, ScheduleSignal
 
 SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
 
@@ -19,9 +21,9 @@ def parts(digits):
 
 
 def fit(parts, recipe=SHORT, method="kd", net=None, seed=0, **options):
-    net = net or teacher.new("resnet8", 10, seed)
+    net = net or models.new("resnet8", 10, seed)
     views, logits, validation = parts
-    return net, train.fit(net, methods.get(method), recipe, views, logits, validation, seed, **options)
+    return net, loop.fit(net, methods.get(method), recipe, views, logits, validation, seed, **options)
 
 
 def equal(a, b):
@@ -37,8 +39,8 @@ def test_early_stopping_on_a_scripted_curve():
         verdicts.append(plateau.observe(score))
         if verdicts[-1].stop:
             break
-    no, better, rewind = Verdict(), Verdict(improved=True), Verdict(rewind=True)
-    assert verdicts == [better, better, no, rewind, better, no, rewind, no, Verdict(rewind=True, stop=True)]
+    no, better, rewind = ScheduleSignal(), ScheduleSignal(improved=True), ScheduleSignal(rewind=True)
+    assert verdicts == [better, better, no, rewind, better, no, rewind, no, ScheduleSignal(rewind=True, stop=True)]
     assert rates == pytest.approx([0.05] * 4 + [0.005] * 3 + [0.0005] * 2)
 
 
@@ -52,7 +54,7 @@ def test_one_cycle_rises_a_quarter_and_keeps_the_later_of_equals():
     rates = [cycle.rate(step) for step in range(100)]
     assert cycle.round_steps == 25 and max(rates) == rates[24] == 1 and rates[-1] == 0 and rates[11] == pytest.approx(0.48)
     assert [cycle.observe(score) for score in (5, 5, 4, 6)] == [
-        Verdict(True), Verdict(True), Verdict(False), Verdict(True, stop=True)]
+        ScheduleSignal(True), ScheduleSignal(True), ScheduleSignal(False), ScheduleSignal(True, stop=True)]
 
 
 def test_milestones():
@@ -87,13 +89,13 @@ def test_the_best_weights_stay(parts):
     scores = []
     net, result = fit(parts, Recipe(learning_rate=0.5, patience=2, stages=2, max_epochs=8),
                       after_round=lambda progress: scores.append(progress.score))
-    assert result.best_score == max(scores) == pytest.approx(train.validate(net, parts[2]))
+    assert result.best_score == max(scores) == pytest.approx(validate(net, parts[2]))
     assert result.best_step == 2 * (scores.index(max(scores)) + 1)
 
 
 def test_one_cycle_keeps_the_best_of_its_checks(parts, monkeypatch):
     scores, states = iter([1, 5, 3, 2]), []
-    monkeypatch.setattr(train, "validate", lambda *_: torch.tensor(next(scores)))
+    monkeypatch.setattr(loop, "validate", lambda *_: torch.tensor(next(scores)))
     net, result = fit(parts, after_round=lambda progress: states.append(progress.save().tensors))
     assert (result.best_score, result.best_step, result.steps) == (5, 4, 8)
     assert all(torch.equal(value, states[1][f"net.{name}"]) for name, value in net.state_dict().items())
@@ -101,7 +103,7 @@ def test_one_cycle_keeps_the_best_of_its_checks(parts, monkeypatch):
 
 def test_a_plateau_goes_back_to_the_best_weights(parts, monkeypatch):
     scores, states = iter([5, 1, 1, 1, 1]), []
-    monkeypatch.setattr(train, "validate", lambda *_: torch.tensor(next(scores)))
+    monkeypatch.setattr(loop, "validate", lambda *_: torch.tensor(next(scores)))
     fit(parts, Recipe(patience=2, stages=2), after_round=lambda progress: states.append(progress.save().tensors))
     weights = [name for name in states[0] if name.startswith("net.")]
     assert len(states) == 5
@@ -116,9 +118,9 @@ def test_a_diverged_training_says_so(parts):
 def test_calibration_makes_the_mean_error_zero_and_changes_no_comparison(parts):
     views, logits, _ = parts
     net = fit(parts, method="ckd")[0]
-    before = train.predict(net, views)
-    train.calibrate(net, views, logits)
-    after, target = train.predict(net, views), losses.joint_target(views.labels, logits)
+    before = predict(net, views)
+    calibrate(net, views, logits)
+    after, target = predict(net, views), losses.joint_target(views.labels, logits)
     assert (after - target).mean(0).abs().max() < 1e-4 < (before - target).mean(0).abs().max()
     torch.testing.assert_close(losses.ckd(after, target), losses.ckd(before, target))
     torch.testing.assert_close(losses.mse(after, target), losses.ckd(before, target), rtol=1e-4, atol=1e-5)
@@ -127,7 +129,7 @@ def test_calibration_makes_the_mean_error_zero_and_changes_no_comparison(parts):
 def test_a_calibrated_method_is_calibrated_before_it_is_validated(parts):
     net = fit(parts, replace(SHORT, checks=1), method="ckd_calibrated")[0]
     views, logits, _ = parts
-    assert (train.predict(net, views) - losses.joint_target(views.labels, logits)).mean(0).abs().max() < 1e-4
+    assert (predict(net, views) - losses.joint_target(views.labels, logits)).mean(0).abs().max() < 1e-4
 
 
 def test_passes_are_counted(parts):
@@ -137,10 +139,10 @@ def test_passes_are_counted(parts):
 
 
 def test_monitoring_the_loss(parts):
-    net = teacher.new("resnet8", 10)
-    logits = train.predict(net, parts[2])
+    net = models.new("resnet8", 10)
+    logits = predict(net, parts[2])
     expected = torch.nn.functional.cross_entropy(logits, parts[2].labels).item()
-    assert train.validate(net, parts[2], "loss") == pytest.approx(-expected)
+    assert validate(net, parts[2], "loss") == pytest.approx(-expected)
 
 
 def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
@@ -155,10 +157,10 @@ def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
         return batch.student_logits.square().mean()
     positions = torch.arange(80.0)[:, None].expand(80, 10)
     method = methods.Method({"same": methods.Term(1.0, same)}, forward=methods.forward_features)
-    train.fit(teacher.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
+    fit(models.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
 
 
 def test_what_is_trained_beside_the_student_has_a_seed_of_its_own(parts):
-    banks = [train._helpers(methods.get("crd"), teacher.new("resnet8", 10), parts[0], None, seed)["crd"].bank_teacher
+    banks = [loop._helpers(methods.get("crd"), models.new("resnet8", 10), parts[0], None, seed)["crd"].bank_teacher
              for seed in (1, 1, 2)]
     assert torch.equal(banks[0], banks[1]) and not torch.equal(banks[0], banks[2])

@@ -13,11 +13,12 @@ from typing import NamedTuple, Sequence
 
 import torch
 
-from .. import methods, models, study, teacher, train
+from .. import methods, models, study
 from ..images import TRANSFORMS, Views
-from ..place import choose_device
-from ..schedules import Recipe
+from ..reproducibility import choose_device
 from ..students import default_jobs
+from ..training.loop import fit
+from ..training.recipes import Recipe
 from .plain import BATCH, CLASSES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
@@ -64,10 +65,10 @@ def run_ours(case: Case, connection: Connection, turns: int, threads: int, stude
 
     def one(seed: int) -> None:
         try:
-            net = teacher.new(case.student, CLASSES, seed).to(case.device)
+            net = models.new(case.student, CLASSES, seed).to(case.device)
             views = Views(images, TRANSFORMS["cifar100"], case.device)
             turn.wait()
-            train.fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
+            fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
                       after_round=lambda progress: turn.wait(), precision=case.precision)
         except Exception:
             turn.abort()                 # none waits for it

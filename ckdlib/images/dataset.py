@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, choose
-from ..files import generator, sha256, tensor_bytes
+from ..reproducibility import generator, sha256, tensor_bytes
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
 from .views import TRANSFORMS, Images, Transform, Views
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
-from ..files import generator, read_tensors, sha256, write_tensors
+from ..files import read_tensors, write_tensors
+from ..reproducibility import generator, sha256
 from .views import Images
 
 Source = tuple[Images, Images, tuple[str, ...]]  # to train on, to test on, class names

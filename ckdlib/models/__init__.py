@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import InputError, choose
+from ..reproducibility import seeded
 from .resnet import ResNet
 from .vgg import PLANS, VGG
 from .wrn import WideResNet
@@ -27,6 +28,13 @@ def build(name: str, num_classes: int) -> nn.Module:
         depth, width = map(int, name.split("_")[1:])
         return WideResNet(depth, width, num_classes)
     return VGG(int(name[3:]), num_classes) if name.startswith("vgg") else ResNet(int(name[6:]), num_classes)
+
+
+def new(name: str, num_classes: int, seed: int = 0) -> nn.Module:
+    """A freshly initialised network, channels last; the seed leaves torch's global state alone."""
+    choose("model", name, NAMES)
+    with seeded(seed, "weights"):
+        return build(name, num_classes).to(memory_format=torch.channels_last)
 
 
 @cache

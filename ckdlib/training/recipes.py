@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .errors import choose
+from ..errors import choose
 
 MONITORS = ("accuracy", "loss")          # of the validation images; the code watches accuracy, the paper says loss
 
@@ -29,7 +29,7 @@ class Recipe:
         return SCHEDULES[self.schedule](self, epoch_steps)
 
 
-class Verdict(NamedTuple):
+class ScheduleSignal(NamedTuple):
     improved: bool = False               # keep these weights as the best
     rewind: bool = False                 # go back to the best weights
     stop: bool = False
@@ -49,7 +49,7 @@ class Plateau:
     def rate(self, step: int) -> float:
         return self.recipe.learning_rate * 0.1 ** self.stage
 
-    def observe(self, score: float) -> Verdict:
+    def observe(self, score: float) -> ScheduleSignal:
         self.epoch += 1
         improved = score > self.best
         if improved:
@@ -59,7 +59,7 @@ class Plateau:
             self.stage += 1
             self.improved_at = self.epoch
         stop = self.stage == self.recipe.stages or self.epoch == self.recipe.max_epochs
-        return Verdict(improved, rewind=ended, stop=stop)
+        return ScheduleSignal(improved, rewind=ended, stop=stop)
 
 
 class OneCycle:
@@ -78,11 +78,11 @@ class OneCycle:
         done = (step + 1) / self.recipe.steps
         return self.recipe.learning_rate * min(done / 0.25, (1 - done) / 0.75)
 
-    def observe(self, score: float) -> Verdict:
+    def observe(self, score: float) -> ScheduleSignal:
         self.rounds += 1
         improved = score >= self.best
         self.best = max(score, self.best)
-        return Verdict(improved, stop=self.rounds == self.recipe.checks)
+        return ScheduleSignal(improved, stop=self.rounds == self.recipe.checks)
 
 
 class Milestones:
@@ -95,9 +95,14 @@ class Milestones:
         passed = sum(step >= milestone * self.epoch_steps for milestone in self.recipe.milestones)
         return self.recipe.learning_rate * 0.1 ** passed
 
-    def observe(self, score: float) -> Verdict:
+    def observe(self, score: float) -> ScheduleSignal:
         self.epoch += 1
-        return Verdict(stop=self.epoch >= self.recipe.max_epochs)
+        return ScheduleSignal(stop=self.epoch >= self.recipe.max_epochs)
 
 
 SCHEDULES = {"plateau": Plateau, "one_cycle": OneCycle, "milestones": Milestones}
+
+# Of teachers.
+REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
+FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
+RECIPES = {"reference": REFERENCE, "fast": FAST}

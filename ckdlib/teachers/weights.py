@@ -3,7 +3,6 @@
 A teacher is rounded to float16 before it is evaluated, hashed or asked, so that the kept file is the one that answers.
 """
 import json
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,15 +11,15 @@ from pickle import UnpicklingError
 import torch
 from torch import nn
 
-from . import __version__, methods, models, train
-from .errors import InputError, OutOfTime, choose
-from .files import read_tensors, seeded, sha256, write_json, write_tensors
-from .images import Dataset, Views
-from .schedules import Recipe
-
-REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
-FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
-RECIPES = {"reference": REFERENCE, "fast": FAST}
+from .. import methods
+from ..errors import InputError, OutOfTime
+from ..files import read_tensors, write_json, write_tensors
+from ..images import Dataset, Views
+from ..models import new
+from ..reproducibility import device_name, sha256, versions
+from ..training.evaluate import validate
+from ..training.loop import Progress, Saved, fit
+from ..training.recipes import Recipe
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:
@@ -43,11 +42,11 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
     if checkpoint.exists():
         tensors, metadata = read_tensors(checkpoint)
         if metadata["origin"] == origin:
-            resume, before = train.Saved(int(metadata["rounds"]), tensors), float(metadata["seconds"])
+            resume, before = Saved(int(metadata["rounds"]), tensors), float(metadata["seconds"])
             report(f"teacher {model}: goes on after {resume.rounds} rounds")
     started = last_report = last_write = time.monotonic()
 
-    def after_round(progress: train.Progress) -> None:
+    def after_round(progress: Progress) -> None:
         nonlocal last_report, last_write
         now = time.monotonic()
         if now - last_report > 5:
@@ -61,7 +60,7 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
         if late:
             raise OutOfTime(f"teacher {model}: stopped after {progress.rounds} rounds; the same command goes on")
 
-    result = train.fit(net, methods.get("ce"), recipe, views, seed=seed, after_round=after_round, resume=resume,
+    result = fit(net, methods.get("ce"), recipe, views, seed=seed, after_round=after_round, resume=resume,
                        precision=precision)
     if result.status != "done":
         raise InputError(f"the training of teacher {model} diverged; lower its learning rate "
@@ -86,7 +85,7 @@ def import_teacher(dataset: Dataset, model: str, checkpoint: Path, folder: Path,
                   source=f"imported from {checkpoint.name} (SHA-256 {sha256(checkpoint.read_bytes())})")
 
 
-def load(path: Path, dataset: Dataset, model: str, device: torch.device) -> tuple[nn.Module, dict]:
+def load_teacher(path: Path, dataset: Dataset, model: str, device: torch.device) -> tuple[nn.Module, dict]:
     """A kept teacher, in evaluation mode, and its card. InputError if file and card or dataset do not agree."""
     card = read_card(path)
     if card["weights_sha256"] != sha256(path.read_bytes()):
@@ -116,13 +115,6 @@ def read_card(path: Path) -> dict:
     return content
 
 
-def new(model: str, classes: int, seed: int = 0) -> nn.Module:
-    """A freshly initialised network, channels last; the seed leaves torch's global state alone."""
-    choose("model", model, models.NAMES)
-    with seeded(seed, "weights"):
-        return models.build(model, classes).to(memory_format=torch.channels_last)
-
-
 def _write(path: Path, net: nn.Module, dataset: Dataset, device: torch.device, model: str, **provenance) -> dict:
     rounded = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
     net.load_state_dict({name: value.float() if value.is_floating_point() else value
@@ -131,7 +123,7 @@ def _write(path: Path, net: nn.Module, dataset: Dataset, device: torch.device, m
     card = {
         "model": model, "dataset": dataset.name, "dataset_sha256": dataset.digest,
         "transform": asdict(dataset.transform), "classes": len(dataset.classes),
-        "test_accuracy": round(train.validate(net, test).item(), 3),
+        "test_accuracy": round(validate(net, test).item(), 3),
         "parameters": sum(p.numel() for p in net.parameters()), "precision": "float16 weights, float32 arithmetic",
         **provenance, "versions": versions(), "device": device_name(device),
     }
@@ -172,13 +164,3 @@ def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path
         raise InputError(f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, "
                          f"not {list(own[wrong[0]].shape)}; name its architecture with --model")
     net.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()})
-
-
-def versions() -> dict[str, str]:
-    return {"ckdlib": __version__, "python": platform.python_version(), "torch": torch.__version__}
-
-
-def device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"

@@ -10,18 +10,15 @@ from typing import Callable, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from . import losses
-from .errors import choose
-from .files import generator, seeded
-from .images import Views
-from .ledger import Features
-from .methods import INNER, Method, Problem, steps_per_epoch
-from .schedules import MONITORS, Recipe, Verdict
-from .steps import Replay, Round, Steps, own_stream
-
-TARGET_WEIGHTS = (1.0, 1.0)              # labels, teacher: the mean target of the calibration, as in the CKD loss
+from ..images import Views
+from ..methods import INNER, Method, Problem, steps_per_epoch
+from ..reproducibility import generator, seeded
+from .evaluate import calibrate, validate
+from .features import Features
+from .graphs import GraphReplay, own_stream
+from .recipes import Recipe, ScheduleSignal
+from .steps import Round, Steps
 
 
 @dataclass
@@ -79,9 +76,9 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
     modules, moments = steps.modules, [state["momentum_buffer"] for state in steps.optimiser.state.values()]
     sampler = method.sampler(train.labels.cpu(), recipe.batch, order)
     step, rounds, images, best_step = 0, 0, 0, 0
-    best_score, status, verdict = float("nan"), "done", Verdict()
-    calibration = Replay(lambda _: calibrate(net, train, teacher, bfloat16), device)
-    validating = Replay(lambda _: validate(net, validation, recipe.monitor, bfloat16), device)
+    best_score, status, verdict = float("nan"), "done", ScheduleSignal()
+    calibration = GraphReplay(lambda _: calibrate(net, train, teacher, bfloat16), device)
+    validating = GraphReplay(lambda _: validate(net, validation, recipe.monitor, bfloat16), device)
 
     def plan() -> Round:
         batches = [next(sampler) for _ in range(schedule.round_steps)]
@@ -137,30 +134,3 @@ def _helpers(method: Method, net: nn.Module, train: Views, features: Features | 
 
 def _state(modules: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in modules.state_dict().items()}
-
-
-@torch.no_grad()
-def predict(net: nn.Module, views: Views, bfloat16: bool = False, batch: int = 500) -> Tensor:
-    """[N, C] evaluation-mode logits of all images under the evaluation view."""
-    net.eval()
-    with torch.autocast(views.labels.device.type, torch.bfloat16, enabled=bfloat16):
-        return torch.cat([net(views.plain(slice(start, start + batch))) for start in range(0, len(views), batch)])
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """0-d: top-1 accuracy in per cent of logits [N, C]."""
-    return 100 * (logits.argmax(1) == labels).float().mean()
-
-
-def validate(net: nn.Module, views: Views, monitor: str = "accuracy", bfloat16: bool = False) -> Tensor:
-    """0-d: validation score, larger is better: top-1 accuracy in per cent, or minus the cross-entropy."""
-    choose("monitor", monitor, MONITORS)
-    logits = predict(net, views, bfloat16)
-    return accuracy(logits, views.labels) if monitor == "accuracy" else -cross_entropy(logits, views.labels)
-
-
-@torch.no_grad()
-def calibrate(net: nn.Module, train: Views, teacher: Tensor, bfloat16: bool = False) -> None:
-    """Shift the classifier's bias so that the mean error over the training images is zero; no teacher call."""
-    target = losses.joint_target(train.labels, teacher, *TARGET_WEIGHTS)
-    net.head.bias += losses.calibration_offset(predict(net, train, bfloat16), target)

@@ -1,0 +1,85 @@
+"""What a number depends on beside its inputs: hashes, seeds, device, precision, versions, code."""
+import hashlib
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from . import __version__
+from .errors import InputError
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def sha256(*parts: bytes | str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()
+
+
+def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    return memoryview(tensor.contiguous().view(torch.uint8).numpy().reshape(-1))
+
+
+def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """Random numbers for one purpose ('subset', 'order', 'view', ...), independent of those for any other."""
+    return torch.Generator(device).manual_seed(int(sha256(f"{purpose}/{seed}")[:15], 16))
+
+
+_GLOBAL_RANDOM = threading.Lock()
+
+
+@contextmanager
+def seeded(seed: int, purpose: str) -> Iterator[None]:
+    """Torch's global generator on the CPU (module initialisers draw from it), seeded, for one thread alone, then put back."""
+    with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(generator(seed, purpose).initial_seed())
+        yield
+
+
+def own_precision(device: str) -> str:
+    """What a device trains in unless told otherwise."""
+    return "float32" if device == "cpu" else "bfloat16"
+
+
+def choose_device(name: str | None) -> str:
+    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one. InputError if it is not there.
+
+    On CUDA, float32 will mean float32 (no TF32), and convolutions are not timed to choose the fastest: that waits for the
+    whole device, which no step may while another is recorded.
+    """
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, False
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"unknown device {name!r}: choose cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
+                         f"devices; choose --device cpu")
+    return name
+
+
+def versions() -> dict[str, str]:
+    return {"ckdlib": __version__, "python": platform.python_version(), "torch": torch.__version__}
+
+
+def device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+@cache
+def code_version() -> str:
+    """SHA-256 of the library's source, so that a row tells which code made it."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    return sha256(*(path.read_bytes() for path in sources))[:12]
