@@ -17,12 +17,12 @@ from .methods import INNER, Problem
 from .metrics import measure
 from .place import Place
 from .plan import askers, grouped, plan
+from .recipes import RECIPES
 from .store import Store
 from .students import default_jobs, outcomes
 from .study import Run, expected_seconds, profile
 from .teachers.weights import import_teacher, load_teacher, read_card, train_teacher
 from .training.evaluate import predict
-from .training.recipes import RECIPES
 
 Report = Callable[[str], None]
 

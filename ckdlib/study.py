@@ -8,8 +8,8 @@ from typing import Iterable, Mapping, Sequence
 from . import methods, models
 from .errors import InputError, choose
 from .images import Dataset, check_calls
+from .recipes import FAST, MONITORS, REFERENCE, Recipe
 from .reproducibility import sha256
-from .training.recipes import FAST, MONITORS, REFERENCE, Recipe
 
 Pair = tuple[str, str]                   # teacher, student
 EPOCHS = 393                             # until early stopping ends, where no row tells: the mean of the pilot's 21 students

@@ -7,8 +7,8 @@ from PIL import Image
 
 from ckdlib import place, study
 from ckdlib.images import load_dataset
+from ckdlib.recipes import Recipe
 from ckdlib.teachers.weights import train_teacher
-from ckdlib.training.recipes import Recipe
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
 

@@ -11,10 +11,10 @@ from ckdlib import losses, methods, models, runner, students, study
 from ckdlib.errors import InputError
 from ckdlib.images import TRANSFORMS, Images, Views, split
 from ckdlib.methods import Batch, Problem
+from ckdlib.recipes import Recipe
 from ckdlib.training.evaluate import validate
 from ckdlib.training.graphs import GraphReplay
 from ckdlib.training.loop import fit
-from ckdlib.training.recipes import Recipe
 from ckdlib.training.steps import Round, Steps
 
 TRANSFORM = TRANSFORMS["digits"]

@@ -7,15 +7,17 @@ import pytest
 import torch
 
 from ckdlib import models
-from ckdlib.__main__ import teacher
 from ckdlib.errors import InputError, OutOfTime
 from ckdlib.files import read_tensors
+from ckdlib.images import Views
+from ckdlib.metrics import accuracy
 from ckdlib.teachers.weights import (
     import_teacher,
     load_teacher,
     train_teacher,
     weights_path,
 )
+from ckdlib.training import predict
 
 from .conftest import BRIEF
 
@@ -109,8 +111,8 @@ def test_a_teacher_is_kept_as_it_answers(digits, teachers):
     tensors, _ = read_tensors(path)
     assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
     net, card = load_teacher(path, digits, "resnet14", CPU)
-    test = teacher.Views(digits.test, digits.transform)
-    assert card["test_accuracy"] == pytest.approx(teacher.accuracy(teacher.predict(net, test), test.labels).item(), abs=1e-3)
+    test = Views(digits.test, digits.transform)
+    assert card["test_accuracy"] == pytest.approx(accuracy(predict(net, test), test.labels).item(), abs=1e-3)
 
 
 def test_a_changed_file_is_noticed(digits, teachers, tmp_path):

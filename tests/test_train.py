@@ -6,9 +6,10 @@ import torch
 
 from ckdlib import losses, methods, models
 from ckdlib.images import Views, split
+from ckdlib.recipes import Recipe
 from ckdlib.training import loop
 from ckdlib.training.evaluate import calibrate, predict, validate
-from ckdlib.training.recipes import Recipe, ScheduleSignal
+from ckdlib.training.schedules import ScheduleSignal, start
 
 SHORT = Recipe(schedule="one_cycle", steps=8, checks=4)
 
@@ -31,7 +32,7 @@ def equal(a, b):
 
 
 def test_early_stopping_on_a_scripted_curve():
-    plateau = Recipe(patience=2, stages=3).start(10)
+    plateau = start(Recipe(patience=2, stages=3), 10)
     scores = [10, 12, 12, 11, 13, 13, 13, 12, 12, 99]
     verdicts, rates = [], []
     for score in scores:
@@ -45,12 +46,12 @@ def test_early_stopping_on_a_scripted_curve():
 
 
 def test_epochs_are_limited():
-    plateau = Recipe(max_epochs=3).start(10)
+    plateau = start(Recipe(max_epochs=3), 10)
     assert [plateau.observe(score).stop for score in (1, 2, 3)] == [False, False, True]
 
 
 def test_one_cycle_rises_a_quarter_and_keeps_the_later_of_equals():
-    cycle = Recipe(schedule="one_cycle", learning_rate=1, steps=100, checks=4).start(7)
+    cycle = start(Recipe(schedule="one_cycle", learning_rate=1, steps=100, checks=4), 7)
     rates = [cycle.rate(step) for step in range(100)]
     assert cycle.round_steps == 25 and max(rates) == rates[24] == 1 and rates[-1] == 0 and rates[11] == pytest.approx(0.48)
     assert [cycle.observe(score) for score in (5, 5, 4, 6)] == [
@@ -58,7 +59,7 @@ def test_one_cycle_rises_a_quarter_and_keeps_the_later_of_equals():
 
 
 def test_milestones():
-    schedule = Recipe(schedule="milestones", learning_rate=1, max_epochs=3, milestones=(1, 2)).start(10)
+    schedule = start(Recipe(schedule="milestones", learning_rate=1, max_epochs=3, milestones=(1, 2)), 10)
     assert [schedule.rate(step) for step in (9, 10, 20)] == pytest.approx([1, 0.1, 0.01])
     assert [schedule.observe(0).stop for _ in range(3)] == [False, False, True]
 
@@ -157,7 +158,7 @@ def test_a_batch_holds_the_kept_features_of_its_own_images(parts):
         return batch.student_logits.square().mean()
     positions = torch.arange(80.0)[:, None].expand(80, 10)
     method = methods.Method({"same": methods.Term(1.0, same)}, forward=methods.forward_features)
-    fit(models.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
+    loop.fit(models.new("resnet8", 10), method, SHORT, parts[0], positions, None, features=Echo())
 
 
 def test_what_is_trained_beside_the_student_has_a_seed_of_its_own(parts):

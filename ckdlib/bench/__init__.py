@@ -15,10 +15,10 @@ import torch
 
 from .. import methods, models, study
 from ..images import TRANSFORMS, Views
+from ..recipes import Recipe
 from ..reproducibility import choose_device
 from ..students import default_jobs
 from ..training.loop import fit
-from ..training.recipes import Recipe
 from .plain import BATCH, CLASSES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")

@@ -1,6 +1,12 @@
 """Teachers: their weights, and the ledger of what they were asked."""
 from .ledger import Ledger
-from .weights import import_teacher, load_teacher, read_card, train_teacher, weights_path
+from .weights import (
+    import_teacher,
+    load_teacher,
+    read_card,
+    train_teacher,
+    weights_path,
+)
 
 __all__ = [
     "Ledger",

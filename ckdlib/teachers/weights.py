@@ -16,10 +16,10 @@ from ..errors import InputError, OutOfTime
 from ..files import read_tensors, write_json, write_tensors
 from ..images import Dataset, Views
 from ..models import new
+from ..recipes import Recipe
 from ..reproducibility import device_name, sha256, versions
 from ..training.evaluate import validate
 from ..training.loop import Progress, Saved, fit
-from ..training.recipes import Recipe
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:

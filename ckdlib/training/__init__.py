@@ -1,7 +1,7 @@
-"""The one training loop, its recipes, steps and scores."""
+"""The one training loop, its schedules, steps and scores."""
+from ..recipes import FAST, RECIPES, REFERENCE, Recipe
 from .evaluate import calibrate, predict, validate
 from .loop import Progress, Result, fit
-from .recipes import FAST, RECIPES, REFERENCE, Recipe
 
 __all__ = [
     "FAST",

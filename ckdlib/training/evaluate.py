@@ -7,7 +7,7 @@ from .. import losses
 from ..errors import choose
 from ..images import Views
 from ..metrics import accuracy
-from .recipes import MONITORS
+from ..recipes import MONITORS
 
 TARGET_WEIGHTS = (1.0, 1.0)              # labels, teacher: the mean target of the calibration, as in the CKD loss
 

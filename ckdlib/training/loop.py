@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from ..images import Views
 from ..methods import INNER, Method, Problem, steps_per_epoch
+from ..recipes import Recipe
 from ..reproducibility import generator, seeded
 from .evaluate import calibrate, validate
 from .features import Features
 from .graphs import GraphReplay, own_stream
-from .recipes import Recipe, ScheduleSignal
+from .schedules import ScheduleSignal, start
 from .steps import Round, Steps
 
 
@@ -69,7 +70,7 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
 def _fit(net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision) -> Result:
     started = time.perf_counter()
     device, bfloat16 = train.labels.device, precision == "bfloat16"
-    schedule = recipe.start(steps_per_epoch(len(train), recipe.batch))
+    schedule = start(recipe, steps_per_epoch(len(train), recipe.batch))
     order, looks, chance = generator(seed, "order"), generator(seed, "views"), generator(seed, "helper", device)
     steps = Steps(net, _helpers(method, net, train, features, seed), method, recipe, train, teacher, features, chance,
                   bfloat16)

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from ..images import Views
 from ..methods import Batch, Method
+from ..recipes import Recipe
 from .features import Features
 from .graphs import GraphReplay
-from .recipes import Recipe
 
 
 class Round(NamedTuple):

@@ -1,32 +1,8 @@
-"""Recipes and their learning-rate schedules: when a training lowers its rate, keeps its weights, rewinds, stops."""
-from dataclasses import dataclass
+"""Learning-rate schedules: when a training lowers its rate, keeps its weights, rewinds, stops."""
 from typing import NamedTuple
 
 from ..errors import choose
-
-MONITORS = ("accuracy", "loss")          # of the validation images; the code watches accuracy, the paper says loss
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The hyperparameters of one training; the defaults are the protocol of the published code."""
-    schedule: str = "plateau"            # plateau | one_cycle | milestones
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 5e-4           # on every parameter
-    batch: int = 64                      # images (pairs, for methods that draw pairs) a step
-    patience: int = 50                   # plateau: epochs without improvement that end a stage
-    stages: int = 3                      # plateau: rates trained at, each a tenth of the one before
-    max_epochs: int = 1000               # plateau, milestones: epochs at most
-    monitor: str = "accuracy"            # the validation score: one of MONITORS
-    steps: int = 0                       # one_cycle: optimiser steps
-    checks: int = 1                      # one_cycle: validations, evenly spaced, the last at the end
-    milestones: tuple[int, ...] = ()     # milestones: epochs after which the rate falls tenfold
-
-    def start(self, epoch_steps: int) -> "Plateau | OneCycle | Milestones":
-        """The schedule of one run whose epoch has `epoch_steps` steps."""
-        choose("schedule", self.schedule, SCHEDULES)
-        return SCHEDULES[self.schedule](self, epoch_steps)
+from ..recipes import Recipe
 
 
 class ScheduleSignal(NamedTuple):
@@ -102,7 +78,8 @@ class Milestones:
 
 SCHEDULES = {"plateau": Plateau, "one_cycle": OneCycle, "milestones": Milestones}
 
-# Of teachers.
-REFERENCE = Recipe(schedule="milestones", learning_rate=0.05, max_epochs=240, milestones=(150, 180, 210))
-FAST = Recipe(schedule="one_cycle", learning_rate=0.1, batch=128, steps=12_000, checks=40)
-RECIPES = {"reference": REFERENCE, "fast": FAST}
+
+def start(recipe: Recipe, epoch_steps: int) -> "Plateau | OneCycle | Milestones":
+    """The schedule of one training whose epoch has `epoch_steps` steps."""
+    choose("schedule", recipe.schedule, SCHEDULES)
+    return SCHEDULES[recipe.schedule](recipe, epoch_steps)
