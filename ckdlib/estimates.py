@@ -1,7 +1,7 @@
 """Rows -> what a claim of the paper speaks of, as an estimate with its standard error.
 
 Curves are the accuracies (or correlation gaps, or heights) of one pair and method: a line a seed, a
-column an n. Each estimate is a mean over seeds of one value a seed, so its interval is a t interval;
+column an n. Each estimate is the mean of one value a seed, so that its interval is a t interval;
 only claims of every n take the scatter of all n together (`cell_errors`).
 """
 from collections.abc import Mapping, Sequence
@@ -35,13 +35,14 @@ class Estimate(NamedTuple):
     why: str = ""
 
 
-def curves(table: pd.DataFrame, quantity: str) -> Curves:
-    """The done runs of a frame, by pair and method; n of fewer than FEWEST_SEEDS seeds are left out."""
-    done = table[table.status == "done"].dropna(subset=COLUMN[quantity])
+def curves(table: pd.DataFrame, column: str) -> Curves:
+    """A column of the done runs, by pair and method; n of fewer than FEWEST_SEEDS are left out."""
+    done = table[table.status == "done"].dropna(subset=column)
+    wide = done.pivot(index=["pair", "method", "seed"], columns="n", values=column)
     found = {}
-    for cell, part in done.groupby(["pair", "method"]):
-        wide = part.pivot(index="seed", columns="n", values=COLUMN[quantity])
-        found[cell] = wide.loc[:, wide.count() >= FEWEST_SEEDS]
+    for cell, part in wide.groupby(level=["pair", "method"]):
+        part = part.droplevel(["pair", "method"])
+        found[cell] = part.loc[:, part.count() >= FEWEST_SEEDS]
     return found
 
 
@@ -128,6 +129,8 @@ def _differences(claim: Claim, found: Curves, pairs: Sequence[str], there: list[
     """[seeds, n] of a method, or of how much it is above its rival (the best on the mean, of
     several): the mean over pairs, of the seeds that have everything."""
     def of(name: str) -> pd.DataFrame:
+        if len(pairs) == 1:
+            return found[pairs[0], name][there].dropna()
         wide = pd.concat({pair: found[pair, name][there] for pair in pairs}, axis=1).dropna()
         return wide.T.groupby(level="n").mean().T
 
@@ -223,7 +226,7 @@ def _targets(claim: Claim, pair: str, grid: Experiment) -> dict[float, tuple[str
 
 def _fewer_calls(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
                  ) -> Estimate | None:
-    """Per cent fewer calls than the best rival, the mean over pairs and targets."""
+    """Per cent fewer calls than the best rival (`_reduction`), the mean over pairs and targets."""
     parts, total = [], 0
     for pair in pairs:
         for target, names in _targets(claim, pair, grid).items():
@@ -251,11 +254,13 @@ def _fewer_calls(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experi
 
 def _reduction(mine: Crossing, best: Crossing) -> tuple[pd.Series, int] | None:
     """Per cent fewer calls of each seed, to first order, and which way it is a bound; None where
-    two bounds leave nothing to say."""
+    two bounds leave nothing to say.
+
+    100 (1 - mine / best), as the paper's. Where the rival needs fewer, by how many per cent it
+    does, with a minus: so that a rival's few calls do not make it boundless."""
     sides = {-mine.side, best.side} - {0}
     if len(sides) > 1:
         return None
-    slope = 100 / best.calls, 100 * mine.calls / best.calls ** 2
-    seeds = 100 * (1 - mine.calls / best.calls) - slope[0] * (mine.seeds - mine.calls) \
-        + slope[1] * (best.seeds - best.calls)
-    return seeds, sum(sides)
+    a, b = mine.calls, best.calls
+    moved = (best.seeds - b) / b - (mine.seeds - a) / a
+    return 100 * (b - a) / max(a, b) + 100 * min(a, b) / max(a, b) * moved, sum(sides)

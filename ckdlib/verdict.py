@@ -4,6 +4,8 @@ RULE decides; `verdicts` judges the paper's claims by rows of its own study, `di
 way they point at another size, where the numbers themselves mean nothing.
 """
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,30 +16,39 @@ from .estimates import FEWEST_SEEDS, LOWER, Estimate
 from .paper import Claim
 
 RULE = """\
-A NUMBER is reproduced if the 90 % interval of (ours - the paper's) lies within ± delta, not
-reproduced if the 95 % interval leaves out zero and the difference is beyond delta, else undecided.
-delta is 2 points of accuracy, 10 points of per cent fewer calls, 0.01 of correlation; in Table 2,
-where an sd is printed, twice that sd if this is more.
+A NUMBER is reproduced if the 90 % interval of (ours - the paper's) lies within ± delta; not
+reproduced if the 95 % interval leaves out zero and the difference is beyond delta; else undecided.
+delta is 2 points of accuracy, 10 points of per cent fewer calls, 0.01 of correlation; for Table 2
+and section 5.2, twice the sd that follows from those printed in Table 2, where that is more.
 A DIRECTION (one method above another) is reproduced if the 95 % interval of the paired difference
-lies on the claimed side of zero, not reproduced if on the other side, else undecided. One claimed at
-every n must lie so at each; the other side at one n (95 % for all n together) refutes it.
-WHAT IS COMPARED. Of Table 1, our accuracy at the calls it prints, interpolated between the n beside
-them, with its target. Of per cent fewer calls, where our mean curves cross the targets that the
-paper prints for both; the ends of a curve go on by one step of the grid. A curve that crosses
-nowhere there gives a bound: it may decide a direction or refute a number, never reproduce one.
-INTERVALS are t over seeds, each seed's n and targets averaged first; for claims of every n, seeds
+lies on the claimed side of zero, not reproduced if on the other side, else undecided. One that is
+claimed at every n must lie so at each; it is refuted by one n on the other side (with 95 % for all
+n together).
+WHAT IS COMPARED. Of Table 1: our accuracy at the calls it prints, interpolated between the two n
+beside them, with its target. Of per cent fewer calls: where our mean curves first cross the
+targets, the mean over those that the paper prints for both methods. The ends of a curve go on by
+one step of the grid; one that crosses nowhere there gives a bound, which may decide a direction or
+refute a number but reproduces none.
+INTERVALS are t over seeds, each seed's n and targets averaged first. For claims of every n, seeds
 are a random effect and all n share one scatter.
-NEEDED are 3 seeds, the same ones, at every n that decides; for directions on the mean over n, at 2 n
-or more. Less is not yet run, and undecided if diverged runs are why. Our test images of Stanford
-Cars are cut from its training images: there only directions are judged.
-BY CHANCE is how many would come out not reproduced if all that are judged held, at most."""
+NEEDED are 3 seeds, the same ones, at every n that decides; for a direction on the mean over n, at
+2 n or more. Less is not yet run; it is undecided if diverged runs are why. Our test images of
+Stanford Cars are cut from its training images, so that only directions are judged there.
+BY CHANCE: how many would come out not reproduced, about, if all that were judged held (of a
+direction, at most)."""
 YES, NO, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not yet run"
 NOT_COMPARABLE = "not comparable"        # a number of other test images than the paper's
 OUTCOMES = (YES, NO, UNDECIDED, NOT_RUN, NOT_COMPARABLE)
 POINTS, PER_CENT, CORRELATION, SDS = 2.0, 10.0, 0.01, 2.0                  # delta
 INSIDE, OUTSIDE = 0.90, 0.95             # of the intervals that reproduce and that refute
 
-Evidence = Mapping[str, pd.DataFrame]    # experiment -> its rows with columns correlation and height
+Evidence = Mapping[str, pd.DataFrame]    # experiment -> rows, with columns correlation and height
+Runs = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # (pair, method) -> n, seed and status
+
+
+class _Experiment(NamedTuple):
+    runs: Runs
+    curves: Mapping[str, estimates.Curves]                   # column -> curves
 
 
 def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
@@ -56,21 +67,18 @@ def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -
 
 def verdicts(claims: Iterable[Claim], tables: Evidence, profile: str = paper.PROFILE
              ) -> pd.DataFrame:
-    """A line for each claim: the paper's number, ours with its 95 % interval and seeds, and what RULE
-    says of the number and of the direction (empty where none is claimed).
+    """A line for each claim: the paper's number, ours with its 95 % interval and seeds, and what
+    RULE says of the number and of the direction (empty where none is claimed).
 
     Of Table 1, `paper` is the target and `ours` the accuracy at the printed calls; of a claim of
-    every n, `ours` is the n where it holds least. delta: of the number; chance: how probably the
-    number would be refuted if it were true; coverage: the share of the claim's own grid that was run;
-    why: what limits the verdict; note: what of the paper's own numbers speaks against the claim."""
-    curves: dict[tuple[str, str], estimates.Curves] = {}
-    lines = []
-    for claim in claims:
-        key = claim.experiment, estimates.COLUMN[claim.quantity]
-        if claim.experiment in tables and key not in curves:
-            curves[key] = estimates.curves(tables[claim.experiment], claim.quantity)
-        lines.append(_judge(claim, tables.get(claim.experiment), curves.get(key, {}), profile))
-    return pd.DataFrame(lines)
+    every n, `ours` is the difference where it is least. delta: of the number; chance: how probably
+    the number would be refuted if it were true; coverage: the share of the claim's own grid that
+    was run; why: what limits the verdict; note: what of the paper's own numbers speaks against it.
+    """
+    nothing = _Experiment({}, {})
+    there = {name: _experiment(table) for name, table in tables.items()}
+    return pd.DataFrame([_judge(claim, there.get(claim.experiment, nothing), profile)
+                         for claim in claims])
 
 
 def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
@@ -84,24 +92,40 @@ def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.Da
 
 def counts(judged: pd.DataFrame) -> pd.DataFrame:
     """How many claims have which verdict, by where they stand in the paper, for numbers and for
-    directions, with the total; `by chance`: how many at most would be refuted, were all true."""
-    parts = {}
+    directions, and in all; `by chance`: how many would be refuted, about, were all of them true."""
+    wheres, parts = dict.fromkeys(judged["where"]), {}
     for kind in ("number", "direction"):
         mine = judged[judged[kind] != ""]
-        found = pd.crosstab(mine["where"], mine[kind])
-        parts[kind] = found.reindex(columns=[word for word in OUTCOMES if word in found])
-    told = pd.concat(parts, axis=1).reindex(dict.fromkeys(judged["where"])).fillna(0).astype(int)
-    told.loc["all"] = told.sum()
-    for kind in parts:
-        chance = judged["chance"].where(judged[kind] != "") if kind == "number" else \
-            judged[kind].isin([YES, NO, UNDECIDED]) * (1 - OUTSIDE) / 2
-        told[kind, "by chance"] = chance.groupby(judged["where"], sort=False).sum()
-        told.loc["all", (kind, "by chance")] = chance.sum()
-    return told.sort_index(axis=1, level=0, ascending=False, sort_remaining=False).round(1)
+        found = pd.crosstab(mine["where"], mine[kind]).reindex(wheres, fill_value=0)
+        found = found.reindex(columns=OUTCOMES[:None if kind == "number" else -1], fill_value=0)
+        found = found.assign(**{"by chance": _chances(judged, kind)})
+        found.loc["all"] = found.sum()
+        parts[kind] = found.astype(dict.fromkeys(OUTCOMES[:found.shape[1] - 1], int)).round(1)
+    return pd.concat(parts, axis=1)
+
+
+def _chances(judged: pd.DataFrame, kind: str) -> pd.Series:
+    """How many of each section's true claims would be refuted: of a direction half of what its
+    interval leaves out, at most."""
+    decided = judged[kind].isin([YES, NO, UNDECIDED]) & (judged["seeds"] > 0)
+    each = judged["chance"] if kind == "number" else (1 - OUTSIDE) / 2
+    return (decided * each).groupby(judged["where"]).sum()
+
+
+def _experiment(table: pd.DataFrame) -> _Experiment:
+    runs: dict[tuple[str, str], list] = {}
+    wanted = table[["pair", "method", "n", "seed", "status"]]
+    for pair, method, n, seed, status in wanted.itertuples(index=False):
+        runs.setdefault((pair, method), []).append((n, seed, status))
+    columns = dict.fromkeys(estimates.COLUMN.values())
+    return _Experiment(runs, {column: estimates.curves(table, column) for column in columns})
 
 
 def delta(claim: Claim) -> float:
-    """How far ours may be from the paper's number, in its unit: fixed by the paper alone."""
+    """How far ours may be from the paper's number, in its unit: fixed by the paper alone; nan where
+    it prints none."""
+    if claim.value is None:
+        return float("nan")
     if claim.quantity == "correlation":
         return CORRELATION
     if claim.quantity == "calls" and claim.rival:
@@ -109,57 +133,66 @@ def delta(claim: Claim) -> float:
     return max(POINTS, SDS * (claim.sd or 0))
 
 
-def _judge(claim: Claim, table: pd.DataFrame | None, curves: estimates.Curves, profile: str
-           ) -> dict:
-    grid = study.profile(profile).experiments[claim.experiment]
+def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
+    chosen = study.profile(profile)
+    grid = chosen.experiments[claim.experiment]
     pairs = [claim.pair] if claim.pair else ["-".join(pair) for pair in grid.pairs]
-    sizes = estimates.needed(claim, grid, study.profile(profile).spectra)
-    target = claim.at if claim.quantity == "calls" and not claim.rival else claim.value
-    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim),
-            "pair": claim.pair or "all", "paper": target, "ours": np.nan, "low": np.nan,
-            "high": np.nan, "seeds": 0, "coverage": 0.0, "number": "", "direction": "", "why": "",
-            "note": claim.note, "delta": delta(claim) if claim.value is not None else np.nan,
-            "chance": 0.0}
-    ran = _ran(claim, table, pairs, sizes)
-    diverged = int((ran.status == "diverged").sum()) if len(ran) else 0
-    if len(ran):
-        cells = len(pairs) * (1 + len(estimates.rivals(claim))) * len(sizes)
-        told["coverage"] = round(ran.seed.isin(grid.seeds).sum() / cells / len(grid.seeds), 3)
+    sizes = estimates.needed(claim, grid, chosen.spectra)
+    curves = experiment.curves.get(estimates.COLUMN[claim.quantity], {})
     found = estimates.estimate(claim, curves, pairs, grid, sizes)
-    lost = UNDECIDED if diverged and _all_ran(claim, ran, pairs, sizes) else NOT_RUN
-    if found is None:
-        number = direction = lost
-        whys = [f"{diverged} of its runs diverged" if lost == UNDECIDED else
-                f"{len(ran)} of its runs are there" if len(ran) else ""]
-    else:
+    part = _part(claim, experiment.runs, pairs, sizes, grid.seeds)
+    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim),
+            "label": label(claim), "quantity": claim.quantity, "pair": claim.pair or "all",
+            "paper": _printed(claim), "ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0,
+            "coverage": part.coverage, "number": part.lost, "direction": part.lost,
+            "why": part.why, "note": claim.note, "delta": delta(claim), "chance": 0.0}
+    if found is not None:
         low, high = _ends(found, OUTSIDE)
         told |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
-        number = _number(claim, found, target, lost)
-        direction = _direction(claim, found)
-        if number in (YES, NO, UNDECIDED) and number != lost and claim.value is not None:
+        told |= {"number": _number(claim, found, part.lost), "direction": _direction(claim, found)}
+        told["why"] = _limits(claim, found, part.diverged, told)
+        if claim.value is not None and told["number"] in (YES, NO, UNDECIDED) and not found.unrun:
             told["chance"] = chance(delta(claim), found)
-        whys = [found.why, f"{diverged} of its runs diverged" if diverged else "",
-                "its test images are not the paper's" if number == NOT_COMPARABLE else "",
-                "the interval holds zero" if claim.rival and direction == UNDECIDED
-                and low < 0 < high else ""]
-    return told | {"number": number if claim.value is not None else "",
-                   "direction": direction if claim.rival else "",
-                   "why": "; ".join(filter(None, whys))}
+    said = {"number": claim.value is not None, "direction": bool(claim.rival)}
+    return told | {kind: "" for kind, claimed in said.items() if not claimed}
 
 
-def _ran(claim: Claim, table: pd.DataFrame | None, pairs: Sequence[str], sizes: Sequence[int]
-         ) -> pd.DataFrame:
-    if table is None:
-        return pd.DataFrame()
-    names = (claim.method, *estimates.rivals(claim))
-    return table[table.pair.isin(pairs) & table.method.isin(names) & table.n.isin(sizes)]
+def _limits(claim: Claim, found: Estimate, diverged: int, told: Mapping) -> str:
+    """What limits a verdict, in words."""
+    whys = [found.why, f"{diverged} of its runs diverged" if diverged else ""]
+    if told["number"] == NOT_COMPARABLE:
+        whys.append("other test images")
+    if claim.rival and told["direction"] == UNDECIDED and not np.isnan(found.mean):
+        whys.append("the interval holds zero" if told["low"] < 0 < told["high"] else
+                    "on the other side there, but not with 95 % for all n together")
+    return "; ".join(filter(None, whys))
 
 
-def _all_ran(claim: Claim, ran: pd.DataFrame, pairs: Sequence[str], sizes: Sequence[int]) -> bool:
-    """Has every pair, method and n of the claim enough seeds, diverged ones counted?"""
-    seeds = ran.groupby(["pair", "method", "n"]).seed.nunique()
-    cells = len(pairs) * (1 + len(estimates.rivals(claim))) * len(sizes)
-    return len(seeds) == cells and seeds.min() >= FEWEST_SEEDS
+class _Part(NamedTuple):
+    """How much of what a claim speaks of was run; what is said where that is too little."""
+    coverage: float
+    diverged: int
+    lost: str
+    why: str
+
+
+def _part(claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int],
+          seeds: Sequence[int]) -> _Part:
+    ran, cells = [], []
+    for pair, name in product(pairs, (claim.method, *estimates.rivals(claim))):
+        mine = [run for run in runs.get((pair, name), ()) if run[0] in sizes]
+        cells += [sum(n == size for n, _, _ in mine) for size in sizes]
+        ran += mine
+    planned = sum(seed in seeds for _, seed, _ in ran)
+    diverged = sum(status == "diverged" for _, _, status in ran)
+    lost = UNDECIDED if diverged and min(cells) >= FEWEST_SEEDS else NOT_RUN
+    why = f"{diverged} of its runs diverged" if lost == UNDECIDED else \
+        f"{len(ran)} of its runs are there" if ran else ""
+    return _Part(round(planned / len(cells) / len(seeds), 3), diverged, lost, why)
+
+
+def _printed(claim: Claim) -> float | None:
+    return claim.at if claim.quantity == "calls" and not claim.rival else claim.value
 
 
 def _ends(found: Estimate, level: float) -> tuple[float, float]:
@@ -169,9 +202,10 @@ def _ends(found: Estimate, level: float) -> tuple[float, float]:
             np.inf if found.side > 0 else found.mean + half)
 
 
-def _number(claim: Claim, found: Estimate, target: float | None, lost: str) -> str:
+def _number(claim: Claim, found: Estimate, lost: str) -> str:
     if claim.value is None:
         return ""
+    target = _printed(claim)
     if found.unrun or found.untold:
         return lost if found.unrun else UNDECIDED
     if not claim.comparable:
@@ -192,7 +226,7 @@ def _direction(claim: Claim, found: Estimate) -> str:
 
 
 def chance(within: float, found: Estimate) -> float:
-    """How probably a number that is true would be refuted: 5 % at most, less where delta is wide."""
+    """How probably a true number would be refuted: 5 % at most, less where delta is wide."""
     if not found.error > 0:
         return 0.0
     reach = max(within / found.error, stats.t.ppf((1 + OUTSIDE) / 2, found.df))
@@ -210,6 +244,19 @@ def describe(claim: Claim) -> str:
         "narrowing": f"is less above {rival} at the largest n than at the smallest (points)",
         "correlation": f"is nearer the teacher's correlations than {rival}",
         "height": f"has lower singular values than {rival} (log10)"}[claim.quantity] + _where(claim)
+
+
+def label(claim: Claim) -> str:
+    """The claim in few words, beside its section, pair and unit."""
+    rival = "best" if claim.rival == "baselines" else claim.rival
+    at = "" if claim.at is None else f", {claim.at:g} %" if claim.quantity == "calls" else \
+        f", n = {claim.at:g}"
+    if not rival:
+        return claim.method + at
+    if claim.quantity == "narrowing":
+        return f"{claim.method} nears {rival}"
+    sign = "<" if claim.quantity in {"calls", *LOWER} else ">"
+    return f"{claim.method} {sign} {rival}{at}" + (", every n" if claim.every else "")
 
 
 def _level(claim: Claim) -> str:
