@@ -90,28 +90,6 @@ def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.Da
     return lines.drop(columns=["pair", "paper", "number", "delta", "chance", "note"])
 
 
-def counts(judged: pd.DataFrame) -> pd.DataFrame:
-    """How many claims have which verdict, by where they stand in the paper, for numbers and for
-    directions, and in all; `by chance`: how many would be refuted, about, were all of them true."""
-    wheres, parts = dict.fromkeys(judged["where"]), {}
-    for kind in ("number", "direction"):
-        mine = judged[judged[kind] != ""]
-        found = pd.crosstab(mine["where"], mine[kind]).reindex(wheres, fill_value=0)
-        found = found.reindex(columns=OUTCOMES[:None if kind == "number" else -1], fill_value=0)
-        found = found.assign(**{"by chance": _chances(judged, kind)})
-        found.loc["all"] = found.sum()
-        parts[kind] = found.astype(dict.fromkeys(OUTCOMES[:found.shape[1] - 1], int)).round(1)
-    return pd.concat(parts, axis=1)
-
-
-def _chances(judged: pd.DataFrame, kind: str) -> pd.Series:
-    """How many of each section's true claims would be refuted: of a direction half of what its
-    interval leaves out, at most."""
-    decided = judged[kind].isin([YES, NO, UNDECIDED]) & (judged["seeds"] > 0)
-    each = judged["chance"] if kind == "number" else (1 - OUTSIDE) / 2
-    return (decided * each).groupby(judged["where"]).sum()
-
-
 def _experiment(table: pd.DataFrame) -> _Experiment:
     runs: dict[tuple[str, str], list] = {}
     wanted = table[["pair", "method", "n", "seed", "status"]]

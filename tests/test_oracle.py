@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ckdlib import paper, verdict
+from ckdlib import paper, verdict, verdict_tables
 from ckdlib.paper import CKD, CLAIMS
 from ckdlib.verdict import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES
 from tests import oracle
@@ -75,10 +75,10 @@ def test_a_perfect_replication_is_reproduced(judged):
         numbers += tally(lines, "number")
         directions += tally(lines, "direction")
         every = lines[lines["where"].str.endswith("every n")]
-        assert tally(every, "direction")[YES] >= 11      # of 14; three are ahead by under 2.5 points
+        assert tally(every, "direction")[YES] >= 11      # of 14; some are little ahead at 6400
         cars = lines[lines["experiment"] == "cars"]
         assert set(cars["number"]) == {"", NOT_COMPARABLE} and set(cars["direction"]) == {YES}
-        told = verdict.counts(lines).loc["all"]
+        told = verdict_tables.counts(lines).loc["all"]
         assert told["number", NO] <= 2 * told["number", "by chance"] + 3
     assert share(numbers, YES) >= 0.95 and share(directions, YES) >= 0.95
     assert share(numbers, NO) <= 0.01 and share(directions, NO) <= 0.01
