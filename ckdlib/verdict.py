@@ -95,7 +95,7 @@ def _experiment(table: pd.DataFrame) -> _Experiment:
     wanted = table[["pair", "method", "n", "seed", "status"]]
     for pair, method, n, seed, status in wanted.itertuples(index=False):
         runs.setdefault((pair, method), []).append((n, seed, status))
-    columns = dict.fromkeys(estimates.COLUMN.values())
+    columns = set(estimates.COLUMN.values()) & set(table)
     return _Experiment(runs, {column: estimates.curves(table, column) for column in columns})
 
 

@@ -39,7 +39,7 @@ UNITS = {                                # of a difference, so that the claimed 
     "correlation": "correlation gap below",
     "height": "log10 singular values below",
 }
-ROW, WIDTH, SMALL = 0.135, 2.7, 6       # inches a row and a column, points of its text
+ROW, WIDTH, SMALL = 0.135, 2.75, 6       # inches a row and a column, points of its text
 DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}   # of lines on white
 REACH = 3.0                              # deltas that a panel of `numbers` shows
 
@@ -98,7 +98,8 @@ def numbers(judged: pd.DataFrame) -> Figure:
     for panel, (pair, rows) in zip(panels, lines.items(), strict=True):
         panel.axvspan(-1, 1, color="#000000", alpha=0.08, linewidth=0)
         _forest(panel, rows, "number", most, REACH)
-        panel.set_title(pair.replace("-", " → "), fontsize=9)
+        _values(panel, rows, judged)
+        panel.set_title(pair.replace("-", " → "), fontsize=9, loc="right", pad=12)
         panel.set_xlabel("(ours − paper's) / δ", fontsize=8)
     _legend(figure, shown["number"])
     return figure
@@ -138,7 +139,7 @@ def directions(judged: pd.DataFrame) -> Figure:
 def _with_pairs(judged: pd.DataFrame) -> pd.DataFrame:
     """Claims on the mean over pairs stand, and say so, in the first pair's column."""
     if "pair" not in judged:
-        return judged.assign(pair="mean over pairs")
+        return judged.assign(pair="")
     everywhere = judged["pair"] == "all"
     first = next((pair for pair in judged["pair"] if pair != "all"), "all")
     return judged.assign(pair=judged["pair"].mask(everywhere, first), label=judged["label"].mask(
@@ -188,6 +189,19 @@ def _forest(panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int,
     panel.set_yticks(places, labels)
     panel.tick_params(left=False, labelsize=SMALL)
     panel.grid(axis="y", visible=False)
+
+
+def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame) -> None:
+    """The paper's number and ours, beside each row."""
+    said = [(-1.2, "paper  ours")]
+    for place, line in enumerate(lines):
+        if not isinstance(line, str):
+            places = 3 if line["quantity"] == "correlation" else 1
+            paper, ours = judged.loc[line.name, ["paper", "ours"]]
+            said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
+    for place, text in said:
+        panel.text(1.04, place, text, fontsize=SMALL - 0.5, va="center", color="#444444",
+                   transform=panel.get_yaxis_transform())
 
 
 def _mark(panel: Axes, place: int, line: pd.Series, look: Look, reach: float) -> None:

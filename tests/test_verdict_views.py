@@ -2,7 +2,6 @@
 from dataclasses import replace
 from math import sqrt
 
-import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from scipy import stats
