@@ -39,7 +39,7 @@ def test_figures_show_every_outcome_by_colour_and_by_mark():
     marks = {line.get_marker() for line in panel.lines}
     assert marks == {"o", "<", "D", "s"}                     # -12.5 deltas is beyond the panel
     labels = [text.get_text() for text in panel.texts]
-    assert labels == ["here (1 not yet run)"]
+    assert labels[:4] == ["here (1 not yet run)", "paper  ours", "5.0  5.0", "30.0  5.0"]
     bars = verdict_plot.overview(judged).axes[0].patches
     drawn = {(to_hex(bar.get_facecolor()), bar.get_hatch() or "") for bar in bars}
     assert drawn == {(look.colour, look.hatch) for look in looks}
