@@ -56,7 +56,7 @@ def needed(claim: Claim, grid: Experiment, spectra: Sequence[int]) -> list[int]:
         return list(grid.calls) if claim.at is None else [int(claim.at)]
     if claim.rival or claim.value is None:
         return sorted(grid.calls)
-    return neighbours(1000 * claim.value, grid.calls)
+    return neighbours(round(1000 * claim.value), grid.calls)
 
 
 def neighbours(calls: float, sizes: Sequence[int]) -> list[int]:
@@ -80,7 +80,7 @@ def estimate(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
         return None
     if claim.quantity == "calls":
         return _fewer_calls(claim, found, pairs, grid) if claim.rival else \
-            _accuracy_at(1000 * claim.value, found.get((claim.pair, claim.method)), sizes)
+            _accuracy_at(round(1000 * claim.value), found.get((claim.pair, claim.method)), sizes)
     there = [n for n in sizes if all(n in found.get((pair, name), ()) for pair in pairs
                                      for name in (claim.method, *rivals(claim)))]
     all_n = claim.every or claim.quantity == "narrowing"
