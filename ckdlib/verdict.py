@@ -1,44 +1,54 @@
 """Claims of the paper -> reproduced, not reproduced, undecided or not yet run, by one rule.
 
-RULE decides; `verdicts` judges the paper's claims by rows of its own study, `directions` says which way they point at
-another size, where the numbers themselves mean nothing.
+RULE decides; `verdicts` judges the paper's claims by rows of its own study, `directions` says which
+way they point at another size, where the numbers themselves mean nothing.
 """
-from math import sqrt
-from typing import Mapping, NamedTuple, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import analysis, paper, representations, study
+from . import analysis, estimates, paper, representations, study
+from .estimates import FEWEST_SEEDS, LOWER, Estimate
 from .paper import Claim
 
-RULE = """A direction (one method above another) is judged where every method it names has at least 3 seeds, the same
-ones, at every n it needs, or at 2 n or more where it speaks of all n. It is reproduced if the 95 % interval of the paired
-difference lies on the claimed side of zero, not reproduced if on the other side, and undecided if it holds zero.
-A number is judged only where every n it speaks of was run so. It is reproduced if the paper's lies within the 95 % interval
-of what a second study of five seeds would find, mean ± t se sqrt(1 + k / 5) with our k seeds, else not reproduced; so of a
-hundred true numbers about five fail, and with three seeds much passes.
-Intervals are t over seeds; the standard error of calls is the bootstrap's over whole seeds. Where a curve is above a target
-at the smallest n, or below it at the largest, its calls are bounded by that n: a bound can decide a direction, never
-reproduce a number. A diverged run has no accuracy: claims that lack seeds because of it are undecided. Everything else is
-not yet run. 'coverage' is the share of the claim's own grid that was run, 'why' says what limits the verdict.
-Open: whether the paper's n counts the validation images, as ours does, or only the 80 % that the teacher is asked about."""
-FEWEST_SEEDS = 3
+RULE = """\
+A NUMBER is reproduced if the 90 % interval of (ours - the paper's) lies within ± delta; not
+reproduced if the 95 % interval leaves out zero and the difference is beyond delta; else undecided.
+delta is 2 points of accuracy, 10 points of per cent fewer calls, 0.01 of correlation; for Table 2
+and section 5.2, twice the sd that follows from those printed in Table 2, where that is more.
+A DIRECTION (one method above another) is reproduced if the 95 % interval of the paired difference
+lies on the claimed side of zero, not reproduced if on the other side, else undecided. One that is
+claimed at every n must lie so at each; it is refuted by one n on the other side (with 95 % for all
+n together).
+WHAT IS COMPARED. Of Table 1: our accuracy at the calls it prints, interpolated between the two n
+beside them, with its target. Of per cent fewer calls: where our mean curves first cross the
+targets, the mean over those that the paper prints for both methods. The ends of a curve go on by
+one step of the grid; one that crosses nowhere there gives a bound, which may decide a direction or
+refute a number but reproduces none.
+INTERVALS are t over seeds, each seed's n and targets averaged first. For claims of every n, seeds
+are a random effect and all n share one scatter.
+NEEDED are 3 seeds, the same ones, at every n that decides; for a direction on the mean over n, at
+2 n or more. Less is not yet run; it is undecided if diverged runs are why. Our test images of
+Stanford Cars are cut from its training images, so that only directions are judged there.
+BY CHANCE: how many would come out not reproduced, about, if all that were judged held (of a
+direction, at most)."""
 YES, NO, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not yet run"
-LOWER = {"correlation", "height"}        # quantities where less is claimed to be better
-COLUMN = {"calls": "test_accuracy", "accuracy": "test_accuracy", "narrowing": "test_accuracy",
-          "correlation": "correlation", "height": "height"}
+NOT_COMPARABLE = "not comparable"        # a number of other test images than the paper's
+OUTCOMES = (YES, NO, UNDECIDED, NOT_RUN, NOT_COMPARABLE)
+POINTS, PER_CENT, CORRELATION, SDS = 2.0, 10.0, 0.01, 2.0                  # delta
+INSIDE, OUTSIDE = 0.90, 0.95             # of the intervals that reproduce and that refute
+
+Evidence = Mapping[str, pd.DataFrame]    # experiment -> rows, with columns correlation and height
+Runs = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # (pair, method) -> n, seed and status
 
 
-class Estimate(NamedTuple):
-    mean: float
-    error: float                         # standard error over seeds
-    bounded: bool = False                # is it only a bound?
-    why: str = ""
-
-
-Evidence = Mapping[str, pd.DataFrame]    # experiment -> its rows with columns correlation and height
+class _Experiment(NamedTuple):
+    runs: Runs
+    curves: Mapping[str, estimates.Curves]                   # column -> curves
 
 
 def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
@@ -47,141 +57,199 @@ def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -
     for experiment in study.profile(profile).experiments:
         if not study.members(rows, experiment):
             continue
-        table = representations.with_measures(analysis.frame(rows, experiment, report=lambda line: None), measures)
+        table = analysis.frame(rows, experiment, report=lambda line: None)
+        table = representations.with_measures(table, measures)
         gaps = [np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
                 for draws in table.correlation_gaps]
         tables[experiment] = table.assign(correlation=gaps, height=representations.heights(table))
     return tables
 
 
-def verdicts(claims: Sequence[Claim], tables: Evidence, profile: str = paper.PROFILE) -> pd.DataFrame:
-    """A line for each claim: the paper's number, ours with interval and seeds, and what the rule says."""
-    return pd.DataFrame([_judge(claim, tables, profile) for claim in claims])
+def verdicts(claims: Iterable[Claim], tables: Evidence, profile: str = paper.PROFILE
+             ) -> pd.DataFrame:
+    """A line for each claim: the paper's number, ours with its 95 % interval and seeds, and what
+    RULE says of the number and of the direction (empty where none is claimed).
+
+    Of Table 1, `paper` is the target and `ours` the accuracy at the printed calls; of a claim of
+    every n, `ours` is the difference where it is least. delta: of the number; chance: how probably
+    the number would be refuted if it were true; coverage: the share of the claim's own grid that
+    was run; why: what limits the verdict; note: what of the paper's own numbers speaks against it.
+    """
+    nothing = _Experiment({}, {})
+    there = {name: _experiment(table) for name, table in tables.items()}
+    return pd.DataFrame([_judge(claim, there.get(claim.experiment, nothing), profile)
+                         for claim in claims])
 
 
-def directions(claims: Sequence[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
-    """The directions of the claims at another size: each once, on the mean over its pairs, without the numbers."""
-    once = dict.fromkeys(Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival) for c in claims
-                         if c.rival and c.at is None)
-    return verdicts(list(once), tables, profile).drop(columns=["pair", "paper", "number"])
+def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
+    """The directions of the claims at another size: each once, on the mean over its pairs, without
+    the numbers."""
+    once = dict.fromkeys(Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival,
+                               every=c.every) for c in claims if c.rival and c.at is None)
+    lines = verdicts(once, tables, profile)
+    return lines.drop(columns=["pair", "paper", "number", "delta", "chance", "note"])
 
 
-def counts(judged: pd.DataFrame) -> pd.DataFrame:
-    """How many claims have which verdict, by where they stand in the paper, for numbers and for directions."""
-    parts = {kind: judged[judged[kind] != ""].groupby("where", sort=False)[kind].value_counts().unstack(fill_value=0)
-             for kind in ("number", "direction")}
-    return pd.concat(parts, axis=1).reindex(dict.fromkeys(judged["where"])).fillna(0).astype(int)
+def _experiment(table: pd.DataFrame) -> _Experiment:
+    runs: dict[tuple[str, str], list] = {}
+    wanted = table[["pair", "method", "n", "seed", "status"]]
+    for pair, method, n, seed, status in wanted.itertuples(index=False):
+        runs.setdefault((pair, method), []).append((n, seed, status))
+    columns = set(estimates.COLUMN.values()) & set(table)
+    return _Experiment(runs, {column: estimates.curves(table, column) for column in columns})
 
 
-def _judge(claim: Claim, tables: Evidence, profile: str) -> dict:
-    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim), "pair": claim.pair or "all",
-            "paper": claim.value, "ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0, "coverage": 0.0}
+def delta(claim: Claim) -> float:
+    """How far ours may be from the paper's number, in its unit: fixed by the paper alone; nan where
+    it prints none."""
+    if claim.value is None:
+        return float("nan")
+    if claim.quantity == "correlation":
+        return CORRELATION
+    if claim.quantity == "calls" and claim.rival:
+        return PER_CENT
+    return max(POINTS, SDS * (claim.sd or 0))
 
-    def outcome(number: str, direction: str, why: str = "") -> dict:
-        return told | {"number": "" if claim.value is None else number, "direction": direction if claim.rival else "",
-                       "why": why}
 
-    grid = study.profile(profile).experiments[claim.experiment]
-    pairs = [claim.pair] if claim.pair else list(map("-".join, grid.pairs))
-    names, wanted = [claim.method, *_rivals(claim)], _sizes(claim, grid, profile)
-    if (table := tables.get(claim.experiment)) is None:
-        return outcome(NOT_RUN, NOT_RUN)
-    table = table[table.pair.isin(pairs) & table.method.isin(names) & table.n.isin(wanted)]
-    told["coverage"] = round(table.seed.isin(grid.seeds).sum() / (len(pairs) * len(names) * len(wanted) * len(grid.seeds)), 3)
-    done = table[table.status == "done"].pivot(index="seed", columns=["pair", "method", "n"],
-                                               values=COLUMN[claim.quantity])
-    sizes = [n for n in sorted(wanted) if all((pair, name, n) in done and done[pair, name, n].count() >= FEWEST_SEEDS
-                                              for pair in pairs for name in names)]
-    whole = done.loc[:, [column[-1] in sizes for column in done]].dropna()
-    diverged = int((table.status == "diverged").sum())
-    if len(sizes) < min(2, len(wanted)) or len(whole) < FEWEST_SEEDS:
-        if diverged:
-            return outcome(UNDECIDED, UNDECIDED, f"{diverged} of its runs diverged")
-        return outcome(NOT_RUN, NOT_RUN, f"{len(table)} of its runs are there" if len(table) else "")
-    found = _calls(claim, whole, pairs, grid.targets) if claim.quantity == "calls" else _difference(claim, whole)
-    seeds, mean = len(whole), found.mean
-    half = stats.t.ppf((1 + analysis.CONFIDENCE) / 2, seeds - 1) * found.error
-    told |= {"ours": mean, "low": mean - half, "high": mean + half, "seeds": seeds}
-    if np.isnan(mean):
-        return outcome(UNDECIDED, UNDECIDED, found.why)
+def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
+    chosen = study.profile(profile)
+    grid = chosen.experiments[claim.experiment]
+    pairs = [claim.pair] if claim.pair else ["-".join(pair) for pair in grid.pairs]
+    sizes = estimates.needed(claim, grid, chosen.spectra)
+    curves = experiment.curves.get(estimates.COLUMN[claim.quantity], {})
+    found = estimates.estimate(claim, curves, pairs, grid, sizes)
+    part = _part(claim, experiment.runs, pairs, sizes, grid.seeds)
+    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim),
+            "label": label(claim), "quantity": claim.quantity, "pair": claim.pair or "all",
+            "paper": _printed(claim), "ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0,
+            "coverage": part.coverage, "number": part.lost, "direction": part.lost,
+            "why": part.why, "note": claim.note, "delta": delta(claim), "chance": 0.0}
+    if found is not None:
+        low, high = _ends(found, OUTSIDE)
+        told |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
+        told |= {"number": _number(claim, found, part.lost), "direction": _direction(claim, found)}
+        told["why"] = _limits(claim, found, part.diverged, told)
+        if claim.value is not None and told["number"] in (YES, NO, UNDECIDED) and not found.unrun:
+            told["chance"] = chance(delta(claim), found)
+    said = {"number": claim.value is not None, "direction": bool(claim.rival)}
+    return told | {kind: "" for kind, claimed in said.items() if not claimed}
+
+
+def _limits(claim: Claim, found: Estimate, diverged: int, told: Mapping) -> str:
+    """What limits a verdict, in words."""
+    whys = [found.why, f"{diverged} of its runs diverged" if diverged else ""]
+    if told["number"] == NOT_COMPARABLE:
+        whys.append("other test images")
+    if claim.rival and told["direction"] == UNDECIDED and not np.isnan(found.mean):
+        whys.append("the interval holds zero" if told["low"] < 0 < told["high"] else
+                    "on the other side there, but not with 95 % for all n together")
+    return "; ".join(filter(None, whys))
+
+
+class _Part(NamedTuple):
+    """How much of what a claim speaks of was run; what is said where that is too little."""
+    coverage: float
+    diverged: int
+    lost: str
+    why: str
+
+
+def _part(claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int],
+          seeds: Sequence[int]) -> _Part:
+    ran, cells = [], []
+    for pair, name in product(pairs, (claim.method, *estimates.rivals(claim))):
+        mine = [run for run in runs.get((pair, name), ()) if run[0] in sizes]
+        cells += [sum(n == size for n, _, _ in mine) for size in sizes]
+        ran += mine
+    planned = sum(seed in seeds for _, seed, _ in ran)
+    diverged = sum(status == "diverged" for _, _, status in ran)
+    lost = UNDECIDED if diverged and min(cells) >= FEWEST_SEEDS else NOT_RUN
+    why = f"{diverged} of its runs diverged" if lost == UNDECIDED else \
+        f"{len(ran)} of its runs are there" if ran else ""
+    return _Part(round(planned / len(cells) / len(seeds), 3), diverged, lost, why)
+
+
+def _printed(claim: Claim) -> float | None:
+    return claim.at if claim.quantity == "calls" and not claim.rival else claim.value
+
+
+def _ends(found: Estimate, level: float) -> tuple[float, float]:
+    """The interval; open on the side that a bound leaves open."""
+    half = stats.t.ppf((1 + level) / 2, found.df) * found.error
+    return (-np.inf if found.side < 0 else found.mean - half,
+            np.inf if found.side > 0 else found.mean + half)
+
+
+def _number(claim: Claim, found: Estimate, lost: str) -> str:
+    if claim.value is None:
+        return ""
+    target = _printed(claim)
+    if found.unrun or found.untold:
+        return lost if found.unrun else UNDECIDED
+    if not claim.comparable:
+        return NOT_COMPARABLE
+    low, high = (end - target for end in _ends(found, INSIDE))
+    if -delta(claim) <= low and high <= delta(claim):
+        return YES
+    low, high = (end - target for end in _ends(found, OUTSIDE))
+    return NO if abs(found.mean - target) > delta(claim) and not low <= 0 <= high else UNDECIDED
+
+
+def _direction(claim: Claim, found: Estimate) -> str:
     sign = -1 if claim.quantity in LOWER else 1
-    direction = YES if sign * mean > half else NO if -sign * mean > half else UNDECIDED
-    number = NOT_RUN
-    if len(sizes) == len(wanted) and claim.value is not None:
-        near = abs(claim.value - mean) <= half * sqrt(1 + seeds / paper.SEEDS)
-        number = (UNDECIDED if claim.rival else NO) if found.bounded else YES if near else NO
-    notes = [found.why, f"{diverged} of its runs diverged" if diverged else "",
-             f"{len(sizes)} of {len(wanted)} n" if len(sizes) < len(wanted) else "",
-             "the interval holds zero" if direction == UNDECIDED and claim.rival else ""]
-    return outcome(number, direction, "; ".join(filter(None, notes)))
+    if sign * _ends(found, OUTSIDE)[(1 - sign) // 2] > 0:
+        return YES
+    level = 1 - (1 - OUTSIDE) / found.sizes
+    return NO if sign * _ends(found, level)[(1 + sign) // 2] < 0 else UNDECIDED
 
 
-def _rivals(claim: Claim) -> Sequence[str]:
-    return paper.BASELINES if claim.rival == "baselines" else [claim.rival] if claim.rival else []
-
-
-def _sizes(claim: Claim, grid: study.Experiment, profile: str) -> Sequence[int]:
-    """The n a claim speaks of."""
-    if claim.quantity == "height":
-        return study.profile(profile).spectra
-    return grid.calls if claim.quantity == "calls" or claim.at is None else (int(claim.at),)
-
-
-def _difference(claim: Claim, whole: pd.DataFrame) -> Estimate:
-    """The quantity of a method, or how much it is above its rival (the best on the mean, of several), over seeds: the
-    mean over n and pairs of each. whole: a line a seed, columns (pair, method, n)."""
-    value, *others = (whole.xs(name, axis=1, level="method") for name in (claim.method, *_rivals(claim)))
-    if others:
-        best = min if claim.quantity in LOWER else max
-        value = value - best(others, key=lambda other: other.to_numpy().mean())
-    if claim.quantity == "narrowing":
-        sizes = value.columns.get_level_values("n")
-        seeds = value.loc[:, sizes == sizes.min()].mean(axis=1) - value.loc[:, sizes == sizes.max()].mean(axis=1)
-    else:
-        seeds = value.mean(axis=1)
-    return Estimate(seeds.mean(), seeds.std() / sqrt(len(seeds)))
-
-
-def _calls(claim: Claim, whole: pd.DataFrame, pairs: Sequence[str], targets: Sequence[float]) -> Estimate:
-    """Thousands of calls that reach a target, or per cent fewer than the best rival, the mean over pairs and targets,
-    with the bootstrap of whole seeds, the same for all. A curve that does not cross a target counts as the smallest or
-    the largest n; targets where neither side of a comparison crosses are left out."""
-    means, spreads, bounds = [], [], 0
-    targets = targets if claim.at is None else [claim.at]
-    for pair in pairs:
-        curves = whole[pair]
-        sizes = curves.columns.get_level_values("n")
-        for target in targets:
-            points, resamples = zip(*(analysis.crossing(target, curves[name])
-                                      for name in (claim.method, *_rivals(claim))))
-            points, resamples = np.array(points), np.clip(resamples, sizes.min(), sizes.max())
-            mine, best = points[0], points[1:].min(initial=np.inf)
-            if claim.rival and mine == best:             # both beyond the same end of the grid
-                continue
-            bounds += not np.isfinite([mine, best] if claim.rival else mine).all()
-            mine, best = np.clip([mine, best], sizes.min(), sizes.max())
-            means.append(100 * (1 - mine / best) if claim.rival else mine / 1000)
-            spreads.append(100 * (1 - resamples[0] / resamples[1:].min(0)) if claim.rival else resamples[0] / 1000)
-    if not means:
-        return Estimate(np.nan, np.nan, why="no curve crosses a target between the smallest n and the largest")
-    count = len(whole)
-    error = np.mean(spreads, axis=0).std() * sqrt(count / (count - 1))
-    why = f"{len(means)} of {len(pairs) * len(targets)} targets, {bounds} by a bound" \
-        if bounds or len(means) < len(pairs) * len(targets) else ""
-    return Estimate(float(np.mean(means)), float(error), bool(bounds), why)
+def chance(within: float, found: Estimate) -> float:
+    """How probably a true number would be refuted: 5 % at most, less where delta is wide."""
+    if not found.error > 0:
+        return 0.0
+    reach = max(within / found.error, stats.t.ppf((1 + OUTSIDE) / 2, found.df))
+    return float(2 * stats.t.sf(reach, found.df))
 
 
 def describe(claim: Claim) -> str:
     """The claim in words."""
-    rival = "the best baseline" if claim.rival == "baselines" else claim.rival
-    at = "" if claim.at is None else f" at {claim.at:g} %" if claim.quantity == "calls" else f" at n = {claim.at:g}"
-    mean = "" if claim.at is not None else ", mean over targets" if claim.quantity == "calls" else ", mean over n"
     if not claim.rival:
-        what = {"calls": "thousands of calls", "accuracy": "accuracy (%)", "correlation": "correlation gap"}
-        return f"{claim.method}: {what[claim.quantity]}{at}{mean}"
+        return f"{claim.method}: {_level(claim)}"
+    rival = "the best baseline" if claim.rival == "baselines" else claim.rival
     return f"{claim.method} " + {
-        "calls": f"needs fewer calls than {rival} (% fewer){at}{mean}",
-        "accuracy": f"is above {rival} (points){at}{mean}",
+        "calls": f"needs fewer calls than {rival} (% fewer)",
+        "accuracy": f"is above {rival} (points)",
         "narrowing": f"is less above {rival} at the largest n than at the smallest (points)",
-        "correlation": f"is nearer the teacher's correlations than {rival}{mean}",
-        "height": f"has lower singular values than {rival} (log10){mean}"}[claim.quantity]
+        "correlation": f"is nearer the teacher's correlations than {rival}",
+        "height": f"has lower singular values than {rival} (log10)"}[claim.quantity] + _where(claim)
+
+
+def label(claim: Claim) -> str:
+    """The claim in few words, beside its section, pair and unit."""
+    rival = "best" if claim.rival == "baselines" else claim.rival
+    at = "" if claim.at is None else f", {claim.at:g} %" if claim.quantity == "calls" else \
+        f", n = {claim.at:g}"
+    if not rival:
+        return claim.method + at
+    if claim.quantity == "narrowing":
+        return f"{claim.method} nears {rival}"
+    sign = "<" if claim.quantity in {"calls", *LOWER} else ">"
+    return f"{claim.method} {sign} {rival}{at}" + (", every n" if claim.every else "")
+
+
+def _level(claim: Claim) -> str:
+    if claim.quantity == "calls" and claim.value is not None:
+        return f"accuracy (%) at {1000 * claim.value:.0f} calls"
+    what = {"calls": "calls", "accuracy": "accuracy (%)", "correlation": "correlation gap",
+            "height": "height (log10)"}
+    return what[claim.quantity] + _where(claim)
+
+
+def _where(claim: Claim) -> str:
+    if claim.quantity == "narrowing":
+        return ""
+    if claim.at is not None:
+        return f" at {claim.at:g} %" if claim.quantity == "calls" else f" at n = {claim.at:g}"
+    if claim.every:
+        return " at every n"
+    return ", mean over targets" if claim.quantity == "calls" else ", mean over n"

@@ -1,0 +1,247 @@
+"""Verdicts -> figures: what holds, what does not, what has not been run, at a glance.
+
+Every outcome has a colour (Okabe and Ito's), a marker and a hatch of its own, so that the figures
+can be read in grey print. Tables are those of `verdict.verdicts` and `verdict.directions`.
+"""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .estimates import LOWER
+from .verdict import NO, NOT_COMPARABLE, NOT_RUN, OUTCOMES, UNDECIDED, YES
+
+
+class Look(NamedTuple):
+    colour: str
+    marker: str
+    hatch: str
+    ink: str                             # of a count written on the colour
+    filled: bool = True
+
+
+LOOKS = {
+    YES: Look("#0072b2", "o", "", "white"),
+    NO: Look("#d55e00", "X", "xxx", "black"),
+    UNDECIDED: Look("#f0c75e", "D", "////", "black", filled=False),
+    NOT_RUN: Look("#ffffff", ".", "", "#555555"),
+    NOT_COMPARABLE: Look("#cccccc", "s", "....", "black", filled=False),
+}
+UNITS = {                                # of a difference, so that the claimed side is the right
+    "accuracy": "points of accuracy above",
+    "narrowing": "points of accuracy above",
+    "calls": "% fewer teacher calls",
+    "correlation": "correlation gap below",
+    "height": "log10 singular values below",
+}
+ROW, WIDTH, SMALL = 0.135, 2.75, 6       # inches a row and a column, points of its text
+DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}   # of lines on white
+REACH = 3.0                              # deltas that a panel of `numbers` shows
+
+
+def overview(judged: pd.DataFrame) -> Figure:
+    """How many claims of each section have which outcome: a bar a section, numbers and directions
+    apart, the share of an outcome its length and its count written on it."""
+    kinds = [kind for kind in ("number", "direction") if kind in judged]
+    wheres = list(dict.fromkeys(judged["where"]))
+    figure, panels = _figure(0.9 + 0.22 * (len(wheres) + 1), 2.4 + 3 * len(kinds), len(kinds))
+    for panel, kind in zip(panels, kinds, strict=True):
+        parts = [judged, *(judged[judged["where"] == where] for where in wheres)]
+        for place, part in enumerate(parts):
+            _bar(panel, place, part.loc[part[kind] != "", kind].value_counts())
+        panel.set(xlim=(0, 1.08), ylim=(len(wheres) + 0.5, -0.5), title=f"{kind}s")
+        panel.set_yticks([])
+        panel.set_xticks([])
+        panel.axhline(0.5, color="black", linewidth=0.6)
+        panel.grid(visible=False)
+        panel.spines[["left", "bottom"]].set_visible(False)
+    panels[0].set_yticks(range(len(wheres) + 1), ["all", *wheres], fontsize=8)
+    panels[0].tick_params(left=False)
+    handles = [Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="#555555", label=outcome)
+               for outcome, look in LOOKS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+    return figure
+
+
+def _bar(panel: Axes, place: int, found: pd.Series) -> None:
+    left, total = 0.0, found.sum()
+    for outcome in OUTCOMES:
+        if count := found.get(outcome, 0):
+            look, width = LOOKS[outcome], count / total
+            panel.barh(place, width, 0.8, left, color=look.colour, hatch=look.hatch,
+                       edgecolor="#555555", linewidth=0.5,
+                       linestyle="--" if outcome == NOT_RUN else "-")
+            panel.text(left + width / 2, place, count, color=look.ink, fontsize=7, ha="center",
+                       va="center", bbox=None if not look.hatch else
+                       {"facecolor": look.colour, "edgecolor": "none", "pad": 0.8})
+            left += width
+    panel.text(1.01, place, total if total else "–", fontsize=7, va="center", color="#555555")
+
+
+def numbers(judged: pd.DataFrame) -> Figure:
+    """Every number that was judged, a column a pair and a row a claim: (ours - the paper's) / delta
+    with its 95 % interval; within the band lies what delta allows. Beyond REACH it is an arrow."""
+    shown = judged[~judged["number"].isin(["", NOT_RUN]) & judged["ours"].notna()]
+    if shown.empty:
+        return _empty("no number has been judged: not yet run")
+    scaled = {name: (shown[name] - shown["paper"]) / shown["delta"]
+              for name in ("ours", "low", "high")}
+    shown, pairs = shown.assign(**scaled), list(dict.fromkeys(shown["pair"]))
+    lines = {pair: _lines(judged[judged["pair"] == pair], shown, "number") for pair in pairs}
+    most = max(map(len, lines.values()))
+    figure, panels = _figure(1.1 + ROW * most, 0.4 + WIDTH * len(pairs), len(pairs))
+    for panel, (pair, rows) in zip(panels, lines.items(), strict=True):
+        panel.axvspan(-1, 1, color="#000000", alpha=0.08, linewidth=0)
+        _forest(panel, rows, "number", most, REACH)
+        _values(panel, rows, judged)
+        panel.set_title(pair.replace("-", " → "), fontsize=9, loc="right", pad=12)
+        panel.set_xlabel("(ours − paper's) / δ", fontsize=8)
+    _legend(figure, shown["number"])
+    return figure
+
+
+def directions(judged: pd.DataFrame) -> Figure:
+    """Every direction that was judged, a column a pair (one, where a table has none) and a panel a
+    unit: the paired difference with its 95 % interval; the claimed side of zero is shaded."""
+    judged = _claimed_side(_with_pairs(judged))
+    shown = judged[~judged["direction"].isin(["", NOT_RUN]) & judged["ours"].notna()]
+    if shown.empty:
+        return _empty("no direction has been judged: not yet run")
+    units = [unit for unit in dict.fromkeys(UNITS.values()) if unit in set(_unit(shown))]
+    pairs = [pair for pair in dict.fromkeys(judged["pair"]) if pair in set(shown["pair"])]
+    cells = {(unit, pair): _lines(_cell(judged, unit, pair), _cell(shown, unit, pair), "direction")
+             for unit in units for pair in pairs}
+    most = [max(len(cells[unit, pair]) for pair in pairs) for unit in units]
+    heights = [max(rows, 2) for rows in most]
+    figure, grid = _figure(0.8 + 0.5 * len(units) + ROW * sum(heights),
+                           max(5, 0.4 + WIDTH * len(pairs)), len(pairs), heights)
+    for panels, unit, rows in zip(np.reshape(grid, (len(units), -1)), units, most, strict=True):
+        for panel, pair in zip(panels, pairs, strict=True):
+            if unit == units[0]:
+                panel.set_title(pair.replace("-", " → "), fontsize=9)
+            if not cells[unit, pair]:
+                panel.set_axis_off()
+                continue
+            panel.axvspan(0, 1e9, color="#000000", alpha=0.06, linewidth=0)
+            panel.axvline(0, color="black", linewidth=0.8)
+            _forest(panel, cells[unit, pair], "direction", rows,
+                    _reach(shown[_unit(shown) == unit]))
+            panel.set_xlabel(unit, fontsize=7)
+    _legend(figure, shown["direction"])
+    return figure
+
+
+def _with_pairs(judged: pd.DataFrame) -> pd.DataFrame:
+    """Claims on the mean over pairs stand, and say so, in the first pair's column."""
+    if "pair" not in judged:
+        return judged.assign(pair="")
+    everywhere = judged["pair"] == "all"
+    first = next((pair for pair in judged["pair"] if pair != "all"), "all")
+    return judged.assign(pair=judged["pair"].mask(everywhere, first), label=judged["label"].mask(
+        everywhere, judged["label"] + ", all pairs"))
+
+
+def _claimed_side(judged: pd.DataFrame) -> pd.DataFrame:
+    """The same with the differences turned round where less is claimed to be better."""
+    turn = judged["quantity"].isin(LOWER)
+    low, high = judged["low"].mask(turn, -judged["high"]), judged["high"].mask(turn, -judged["low"])
+    return judged.assign(ours=judged["ours"].mask(turn, -judged["ours"]), low=low, high=high)
+
+
+def _unit(judged: pd.DataFrame) -> pd.Series:
+    return judged["quantity"].map(UNITS)
+
+
+def _cell(judged: pd.DataFrame, unit: str, pair: str) -> pd.DataFrame:
+    return judged[(_unit(judged) == unit) & (judged["pair"] == pair)]
+
+
+def _lines(claims: pd.DataFrame, shown: pd.DataFrame, kind: str) -> list[str | pd.Series]:
+    """A section's name, with how many of its claims have not been run, and its judged claims."""
+    lines: list[str | pd.Series] = []
+    claims = claims[claims[kind] != ""]
+    for where, part in claims.groupby("where", sort=False):
+        there = shown.loc[shown.index.intersection(part.index)]
+        left = int((part[kind] == NOT_RUN).sum())
+        lines.append(where + (f" ({left} not yet run)" if left else ""))
+        lines += [line for _, line in there.iterrows()]
+    return lines
+
+
+def _forest(panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int, reach: float
+            ) -> None:
+    places, labels = [], []
+    for place, line in enumerate(lines):
+        if isinstance(line, str):        # inside the panel: no interval stands in its row
+            panel.text(0.01, place, line, fontsize=SMALL, fontweight="bold", va="center",
+                       transform=panel.get_yaxis_transform(),
+                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})
+        else:
+            places.append(place)
+            labels.append(line["label"])
+            _mark(panel, place, line, LOOKS[line[kind]], reach)
+    panel.set(xlim=(-reach, reach), ylim=(most - 0.4, -0.6))
+    panel.set_yticks(places, labels)
+    panel.tick_params(left=False, labelsize=SMALL)
+    panel.grid(axis="y", visible=False)
+
+
+def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame) -> None:
+    """The paper's number and ours, beside each row."""
+    said = [(-1.2, "paper  ours")]
+    for place, line in enumerate(lines):
+        if not isinstance(line, str):
+            places = 3 if line["quantity"] == "correlation" else 1
+            paper, ours = judged.loc[line.name, ["paper", "ours"]]
+            said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
+    for place, text in said:
+        panel.text(1.04, place, text, fontsize=SMALL - 0.5, va="center", color="#444444",
+                   transform=panel.get_yaxis_transform())
+
+
+def _mark(panel: Axes, place: int, line: pd.Series, look: Look, reach: float) -> None:
+    mean = float(np.clip(line["ours"], -0.97 * reach, 0.97 * reach))
+    colour = DARK.get(look.colour, look.colour)
+    panel.hlines(place, *np.clip([line["low"], line["high"]], -2 * reach, 2 * reach), color=colour,
+                 linewidth=1)
+    marker = look.marker if mean == line["ours"] else ">" if mean > 0 else "<"
+    panel.plot(mean, place, marker=marker, color=colour, markersize=4.5, markeredgewidth=0.8,
+               markerfacecolor=colour if look.filled else "white", linestyle="")
+
+
+def _reach(shown: pd.DataFrame) -> float:
+    """Half a panel's width: all means, and intervals as far as twice the farthest mean."""
+    ends = shown[["low", "high"]].abs().replace(np.inf, np.nan).max().max()
+    mean = shown["ours"].abs().max()
+    return 1.08 * max(mean, min(ends, 2 * mean), 1e-9)
+
+
+def _legend(figure: Figure, found: pd.Series) -> None:
+    handles = []
+    for outcome, look in LOOKS.items():
+        if outcome in set(found):
+            colour = DARK.get(look.colour, look.colour)
+            handles.append(Line2D([], [], color=colour, marker=look.marker, label=outcome,
+                                  markerfacecolor=colour if look.filled else "white"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
+
+
+def _empty(text: str) -> Figure:
+    figure, (panel,) = _figure(0.5, 6, 1)
+    panel.text(0.5, 0.5, text, ha="center", va="center")
+    panel.set_axis_off()
+    return figure
+
+
+def _figure(height: float, width: float, columns: int, rows: Sequence[int] = (1,)
+            ) -> tuple[Figure, Sequence[Axes]]:
+    """A figure and its panels, row by row; rows: their heights to one another."""
+    from matplotlib.pyplot import subplots
+    figure, grid = subplots(len(rows), columns, figsize=(width, height), squeeze=False,
+                            layout="constrained", height_ratios=rows)
+    return figure, list(grid.ravel())

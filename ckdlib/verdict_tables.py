@@ -1,0 +1,68 @@
+"""Verdicts -> tables: how many hold, which were judged, what has still to be run.
+
+Tables are those of `verdict.verdicts` and `verdict.directions`.
+"""
+import pandas as pd
+
+from .verdict import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES
+
+LISTED = ["where", "pair", "claim", "paper", "ours", "seeds", "number", "direction", "why"]
+
+
+def counts(judged: pd.DataFrame) -> pd.DataFrame:
+    """How many claims have which verdict, by where they stand in the paper, for numbers and for
+    directions, and in all; `by chance`: how many would be refuted, about, were all of them true."""
+    wheres, parts = dict.fromkeys(judged["where"]), {}
+    for kind in _kinds(judged):
+        outcomes = OUTCOMES if kind == "number" else OUTCOMES[:-1]
+        mine = judged[judged[kind] != ""]
+        found = pd.crosstab(mine["where"], mine[kind]).reindex(wheres, fill_value=0)
+        found = found.reindex(columns=outcomes, fill_value=0)
+        found = found.assign(**{"by chance": _chances(judged, kind)})
+        found.loc["all"] = found.sum()
+        parts[kind] = found.astype(dict.fromkeys(outcomes, int)).round(1)
+    return pd.concat(parts, axis=1)
+
+
+def _chances(judged: pd.DataFrame, kind: str) -> pd.Series:
+    """How many of each section's true claims would be refuted: of a direction half of what its
+    interval leaves out, at most."""
+    decided = judged[kind].isin([YES, NO, UNDECIDED]) & (judged["seeds"] > 0)
+    each = judged["chance"] if kind == "number" else (1 - OUTSIDE) / 2
+    return (decided * each).groupby(judged["where"]).sum()
+
+
+def listing(judged: pd.DataFrame) -> pd.DataFrame:
+    """What has been judged, a short text a claim: two decimals, three of correlations."""
+    there = judged[~_waiting(judged) | (judged["seeds"] > 0)]
+    lines = []
+    for line in there.to_dict("records"):
+        places = 3 if line["quantity"] == "correlation" else 2
+        ours, low, high = (f"{line[end]:z.{places}f}" for end in ("ours", "low", "high"))
+        printed = line.get("paper")
+        why = [word for word in (line["why"], line.get("note")) if word]
+        lines.append(line | {"ours": f"{ours} [{low}, {high}]" if line["seeds"] else "",
+                             "paper": "" if pd.isna(printed) else f"{printed:.{places}f}",
+                             "why": "; ".join(why)})
+    return pd.DataFrame(lines, columns=[name for name in LISTED if name in judged])
+
+
+def notes(judged: pd.DataFrame) -> pd.DataFrame:
+    """The claims that the paper's own numbers speak against."""
+    mine = judged[judged["note"] != ""]
+    return mine[["where", "pair", "claim", "note"]]
+
+
+def missing(judged: pd.DataFrame, profile: str) -> str:
+    """How many claims wait for runs of each experiment, and the command that makes them."""
+    waiting = judged.loc[_waiting(judged), "experiment"].value_counts(sort=False)
+    return "\n".join(f"{count} claims are not yet run: python -m ckdlib run --profile {profile} "
+                     f"--experiment {experiment}" for experiment, count in waiting.items())
+
+
+def _waiting(judged: pd.DataFrame) -> pd.Series:
+    return (judged[_kinds(judged)] == NOT_RUN).any(axis=1)
+
+
+def _kinds(judged: pd.DataFrame) -> list[str]:
+    return [kind for kind in ("number", "direction") if kind in judged]
