@@ -1,23 +1,43 @@
-"""Notebooks in batch: papermill with checked parameters, an executed copy and an HTML version of each."""
+"""Notebooks in batch: papermill with checked parameters, an executed copy and an HTML of each."""
+
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError, OutOfTime, choose
 from .files import replacing
+from .report import check_target, rows_of_experiment
+from .study.options import Options
 
 SOURCES = Path(__file__).parents[1] / "notebooks"
-ANALYSES = {                             # notebook -> the experiment whose rows it needs
-    "03_table1_figure2": "black_box", "04_table2_white_box": "white_box", "05_figure4_dimensionality": "dimensionality",
-    "06_figure5_flatness": "black_box", "07_table3_correlations": "black_box", "08_figure3_cars": "cars",
-    "09_large_n": "large_n", "11_fewer_calls": "fewer_calls", "12_protocol": "protocol"}
-OF_TEACHERS = {"06_figure5_flatness", "07_table3_correlations"}  # those that need students who asked a teacher
+# notebook -> the experiment whose rows it needs
+ANALYSES = {
+    "03_table1_figure2": "black_box",
+    "04_table2_white_box": "white_box",
+    "05_figure4_dimensionality": "dimensionality",
+    "06_figure5_flatness": "black_box",
+    "07_table3_correlations": "black_box",
+    "08_figure3_cars": "cars",
+    "09_large_n": "large_n",
+    "11_fewer_calls": "fewer_calls",
+    "12_protocol": "protocol",
+}
+# those that need students who asked a teacher
+OF_TEACHERS = {"06_figure5_flatness", "07_table3_correlations"}
 
 
-def execute(notebook: Path, output: Path, **parameters) -> None:
-    """Run a notebook with `parameters`, writing `output` (.ipynb) and its HTML version beside it.
+def execute(notebook: Path, output: Path, **parameters: Any) -> None:
+    """Run a notebook, writing `output` (.ipynb) and its HTML version beside it.
 
-    InputError for a parameter that the notebook does not declare, and for the user's mistakes met inside it; OutOfTime
-    where its time budget ended.
+    Raises
+    ------
+    InputError
+        For a parameter that the notebook does not declare, and for the user's mistakes met inside.
+    OutOfTime
+        Where its time budget ended.
     """
     import papermill
     from nbconvert import HTMLExporter
@@ -31,9 +51,16 @@ def execute(notebook: Path, output: Path, **parameters) -> None:
         choose(f"parameter of {notebook.name}", name, declared)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        papermill.execute_notebook(str(notebook), str(output), parameters, cwd=str(notebook.parent),
-                                   progress_bar=False, stdout_file=sys.stdout, stderr_file=sys.stderr,
-                                   extra_arguments=["--IPKernelApp.log_level=ERROR"])
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters,
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        )
     except PapermillExecutionError as error:
         if error.ename == "OutOfTime":
             raise OutOfTime(error.evalue) from None
@@ -43,3 +70,86 @@ def execute(notebook: Path, output: Path, **parameters) -> None:
     html, _ = HTMLExporter().from_filename(str(output))
     with replacing(output.with_suffix(".html")) as beside:
         beside.write_text(html)
+
+
+def batch(options: Options, targets: Sequence[float] = ()) -> None:
+    """Every notebook in order; options and images are checked before the first one starts.
+
+    Parameters
+    ----------
+    options : Options
+    targets : sequence of float
+        Accuracies in per cent for Table 1; the profile's own without.
+    """
+    from .study.runs import needing_teacher
+    from .study.tasks import check, open_images
+
+    workspace, runs = options.workspace(), options.runs()
+    datasets = open_images(runs, workspace)
+    runs = [one for one in runs if one.dataset in datasets]
+    check(runs, workspace, datasets, workspace.store.rows(lambda line: None))
+    for target in targets:
+        check_target(target)
+    pages = _Pages(options, workspace)
+    for dataset, model in dict.fromkeys((one.dataset, one.teacher) for one in needing_teacher(runs)):
+        name = f"01_teacher-{Path(dataset).name}-{model}"
+        pages.execute("01_teacher", name, model=model, dataset=dataset, **pages.where())
+    if options.profile == "quick":
+        results = workspace.results
+        pages.execute("00_tour", results=str(results / "tour"), teachers=str(results / "teachers"))
+    pages.execute("02_experiments", **pages.experiments(runs[0].dataset))
+    rows = workspace.store.rows()
+    if not rows:
+        raise OutOfTime("no student was finished in time: no table yet; the same command goes on")
+    asked = {one.experiment for one in runs}
+    figures = str(workspace.results / "figures")
+    for source, experiment in ANALYSES.items():
+        own = rows_of_experiment(rows, experiment) if experiment in asked else []
+        if any(row["teacher_sha256"] or source not in OF_TEACHERS for row in own):
+            more = {"targets": list(targets)} if source == "03_table1_figure2" else {}
+            pages.execute(source, results=str(workspace.results), save_to=figures, **more)
+    pages.execute("10_verdict", folders=[str(workspace.results)], save_to=figures)
+    print(f"tables and figures: {figures}, notebooks to read: {pages.folder}/*.html")
+
+
+class _Pages:
+    """The notebooks of one batch, and what they are told."""
+
+    def __init__(self, options: Options, workspace: Any):
+        self.options, self.workspace = options, workspace
+        self.folder = workspace.results / "notebooks"
+        self.started = time.monotonic()
+
+    def execute(self, source: str, name: str | None = None, **parameters: Any) -> None:
+        print(f"== {name or source}", flush=True)
+        output = self.folder / f"{name or source}.ipynb"
+        execute(SOURCES / f"{source}.ipynb", output, **parameters)
+
+    def where(self) -> dict[str, Any]:
+        """Parameters of the notebooks that train."""
+        workspace = self.workspace
+        return {
+            "profile": self.options.profile,
+            "results": str(workspace.results),
+            "data": str(workspace.data),
+            "cache": str(workspace.cache),
+            "image_size": workspace.image_size,
+            "flip": workspace.flip,
+            "device": workspace.device,
+            "precision": workspace.precision,
+            "time_budget": self.minutes_left(),
+        }
+
+    def experiments(self, dataset: str) -> dict[str, Any]:
+        """Parameters of notebook 02: all options, with their lists as lists."""
+        given = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self.options).items()
+        }
+        return given | self.where() | {"dataset": self.options.dataset and dataset}
+
+    def minutes_left(self) -> float | None:
+        budget = self.options.time_budget
+        if budget is None:
+            return None
+        return max(0.01, budget - (time.monotonic() - self.started) / 60)

@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from ckdlib import place, study
+from ckdlib import study
 from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
+from ckdlib.study import open_workspace
 from ckdlib.teachers.weights import train_teacher
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
@@ -29,7 +30,7 @@ def teachers(digits, tmp_path_factory):
 
 @pytest.fixture
 def here(tmp_path, teachers):
-    return place.at(tmp_path / "results", tmp_path / "data", tmp_path / "cache", "cpu", teachers=teachers)
+    return open_workspace(tmp_path / "results", tmp_path / "data", tmp_path / "cache", "cpu", teachers=teachers)
 
 
 @pytest.fixture

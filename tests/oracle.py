@@ -9,9 +9,10 @@ from dataclasses import asdict
 import numpy as np
 from scipy.optimize import minimize
 
-from ckdlib import paper, study
-from ckdlib.paper import BASELINES, CKD, RESNET, VGG, WRN
-from ckdlib.study import Recipe
+from ckdlib import study
+from ckdlib.report import paper
+from ckdlib.report.paper import BASELINES, CKD, RESNET, VGG, WRN
+from ckdlib.training import Recipe
 
 GRIDS = study.profile(paper.PROFILE).experiments
 CALLS = np.array(GRIDS["black_box"].calls)

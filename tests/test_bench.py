@@ -10,7 +10,7 @@ import torch
 
 from ckdlib import bench, methods, models, study
 from ckdlib.__main__ import main
-from ckdlib.bench.plain import Plain, draw_negatives, plain_crd
+from ckdlib.bench.plain import IMAGES, Plain, draw_negatives, plain_crd
 from ckdlib.methods import Batch, Problem
 
 
@@ -19,7 +19,7 @@ def batch():
     """A pair of images an item: labels, answers, logits and positions, [2, 64, ...]."""
     images, answers = bench.made_up()
     random = torch.Generator().manual_seed(3)
-    index = torch.stack([torch.randperm(bench.IMAGES, generator=random)[:64] for _ in range(2)])
+    index = torch.stack([torch.randperm(IMAGES, generator=random)[:64] for _ in range(2)])
     return images.labels, index, answers[index], 2 * torch.randn(2, 64, bench.CLASSES, generator=random)
 
 
@@ -38,10 +38,10 @@ def test_both_compute_the_same_loss(batch, method, ours):
 def test_both_compute_the_same_contrast(batch):
     labels, index, answers, logits = batch
     torch.manual_seed(0)
-    helper = methods.get("crd").helpers(Problem(bench.CLASSES, bench.IMAGES))["crd"]
+    helper = methods.get("crd").helpers(Problem(bench.CLASSES, IMAGES))["crd"]
     negatives = draw_negatives(labels, index[0], 50)
     assert (labels[negatives] != labels[index[0]][:, None]).all()
-    counts = torch.zeros(64, bench.IMAGES).scatter_add_(1, negatives, torch.ones(64, 50))
+    counts = torch.zeros(64, IMAGES).scatter_add_(1, negatives, torch.ones(64, 50))
     states = [{name: value.clone() for name, value in helper.state_dict().items()}]
     found = []
     for compute in (lambda: helper(logits[0], answers[0], index[0], counts),

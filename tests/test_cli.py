@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from setuptools import find_packages
 
+from ckdlib import study
 from ckdlib.__main__ import main
 
 COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
@@ -93,9 +95,8 @@ def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capsys):
 
 
 def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
-    from ckdlib import runner
-    from ckdlib.store import Store
-    runner.run(brief(["ce"], seeds=[1, 2]), here, jobs=1, report=lambda line: None)
+    from ckdlib.study import Store
+    study.run(brief(["ce"], seeds=[1, 2]), here, jobs=1, report=lambda line: None)
     path = Store(here.results).path
     path.write_bytes(path.read_bytes()[:-40])
     assert main(["status", "--results", str(here.results)]) == 0
@@ -111,6 +112,7 @@ def test_run_and_status_from_the_shell(tmp_path):
 
 
 def test_an_installed_library_is_whole():
-    """pyproject.toml names every package."""
-    named = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    """pyproject.toml finds every package."""
+    told = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    named = find_packages(**told)
     assert sorted(named) == sorted(".".join(path.parent.parts) for path in Path("ckdlib").rglob("__init__.py"))

@@ -3,10 +3,14 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from ckdlib import notebooks, runner, study
-from ckdlib.store import Store
+from ckdlib import notebooks, study
+from ckdlib.study import Store, plan
+from ckdlib.study import batch as batch_module
+from ckdlib.study.student import StudentResult
+from ckdlib.study.tasks import resolve
 
 
 def large(folder, count):
@@ -20,29 +24,30 @@ def test_ten_thousand_rows_open_in_two_seconds(tmp_path):
     store = large(tmp_path / "large", 10_000)
     started = time.perf_counter()
     rows = store.rows()
-    study.expected_seconds(study.select("paper"), rows)
+    plan.expected_seconds(study.select("paper"), rows)
     assert time.perf_counter() - started < 2 and len(rows) == 10_000
 
 
 def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch):
     """What the runner does around one more student, on top of 10,000 rows and of none."""
     run, = brief(["ce"])
-    key = run.key(here.dataset("digits"), None, "float32")
+    tasks = resolve([run], {"digits": here.dataset("digits")}, {}, "float32")
+    (key, task), = tasks.items()
     row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0]) | {"run": key}
-    monkeypatch.setattr(runner, "outcomes", lambda *_: iter([(key, (row, None))]))
+    result = StudentResult(row, None, [])
+    monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(key, result)]))
     taken = []
     for count in (0, 10_000):
         store = large(here.results.parent / f"rows{count}", count)
-        known = store.rows()
-        monkeypatch.setattr(store, "rows", lambda report: known)     # opening is timed above
+        known = store.rows()             # opening is timed above
         started = time.perf_counter()
-        runner._train({key: run}, count + 1, store, here, 1, None, lambda line: None)
+        batch_module._train([task], tasks, known, replace(here, results=store.folder), 1, None, lambda line: None)
         taken.append(time.perf_counter() - started)
     assert taken[1] < taken[0] + 0.1
 
 
 def test_importing_costs_little_beyond_torch():
-    code = ("import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.runner; "
+    code = ("import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.study.batch; "
             "print(time.perf_counter() - started)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.5

@@ -4,12 +4,16 @@ from itertools import product
 from math import inf, sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from ckdlib import analysis, estimates, paper, study
-from ckdlib.paper import CKD, RESNET, WRN, Claim
+from ckdlib import report, study
+from ckdlib.report import estimates, paper
+from ckdlib.report.paper import CKD, RESNET, WRN, Claim
+from ckdlib.report.statistics import resamples
 from tests.test_verdict import CALLS, evidence, judge, without, words
+
 
 @pytest.mark.parametrize("columns", [1, 2, 6])
 def test_cell_errors_are_those_of_a_loop(columns):
@@ -67,8 +71,8 @@ def test_per_cent_fewer_calls():
 def crossings(whole, target):
     """[R] reductions of every resample of the seeds of two curves [seeds, N], by brute force."""
     found = []
-    for chosen in analysis.resamples(len(whole[0])):
-        mine, other = (analysis.calls_to_reach(target, CALLS, part[chosen].mean(0))
+    for chosen in resamples(len(whole[0])):
+        mine, other = (report.calls_to_reach(target, CALLS, part[chosen].mean(0))
                        for part in whole)
         found.append(100 * (1 - mine / other))
     return np.array(found)
@@ -82,13 +86,13 @@ def test_the_error_of_a_reduction_is_that_of_resampled_seeds():
              "test_accuracy": value, "correlation": np.nan, "height": np.nan}
             for method, part in zip((CKD, "kd"), whole, strict=True)
             for seed, line in enumerate(part, 1) for n, value in zip(CALLS, line, strict=True)]
-    tables = {"black_box": analysis.pd.DataFrame(rows)}
+    tables = {"black_box": pd.DataFrame(rows)}
     line = judge(Claim("Δ", "black_box", "calls", WRN, CKD, "kd", 45), tables)
     spread = crossings(whole, 45)
     error = spread.std() * sqrt(5 / 4)
     half = (line["high"] - line["low"]) / 2
     assert half / stats.t.ppf(0.975, 4) == pytest.approx(error, rel=0.05)
-    mean = [analysis.calls_to_reach(45, CALLS, part.mean(0)) for part in whole]
+    mean = [report.calls_to_reach(45, CALLS, part.mean(0)) for part in whole]
     assert line["ours"] == pytest.approx(100 * (1 - mean[0] / mean[1]))
 
 
@@ -106,7 +110,7 @@ def test_the_mean_of_reductions_is_over_what_the_paper_prints_of_both():
 
 
 def test_a_crossing_just_outside_the_grid_is_one():
-    curve = analysis.pd.DataFrame(np.add.outer([-1.0, 0, 1], CALLS / 100), [1, 2, 3], CALLS)
+    curve = pd.DataFrame(np.add.outer([-1.0, 0, 1], CALLS / 100), [1, 2, 3], CALLS)
     for target, calls, side in ((15.5, 1550, 0), (12, 1200, 0), (11, 1200, -1), (16, 1600, 0),
                                 (66, 6600, 0), (68, 6800, 0), (69, 6800, 1), (40, 4000, 0)):
         found = estimates.crossing(target, curve, CALLS.tolist())

@@ -4,9 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ckdlib import analysis, representations, savings, study
+from ckdlib import report, study
 from ckdlib.__main__ import main
-from ckdlib.store import Store
+from ckdlib.study import Store
 
 
 def printed(capsys, *words):
@@ -22,9 +22,9 @@ def test_the_readme_holds_what_the_rows_say(capsys):
 
 def test_the_committed_figure_was_made_of_these_rows():
     """Page 03 leaves the numbers that its figure shows beside it."""
-    table = analysis.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+    table = report.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
     kept = pd.read_csv("figures/pilot-figure2.csv")
-    pd.testing.assert_frame_equal(analysis.summary(table).round(4), kept, check_dtype=False)
+    pd.testing.assert_frame_equal(report.summary(table).round(4), kept, check_dtype=False)
 
 
 @pytest.mark.parametrize("experiment, method, rival, says", [
@@ -37,8 +37,8 @@ def test_the_committed_figure_was_made_of_these_rows():
     ("protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
     ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
 def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
-    table = analysis.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
-    found = analysis.mean_differences(table, method, rival).iloc[0].to_dict()
+    table = report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
+    found = report.mean_differences(table, method, rival).iloc[0].to_dict()
     found["seeds"] = {3: "three", 4: "four", 5: "five", 6: "six"}[found["seeds"]]
     assert says.format(**found) in " ".join(Path("README.md").read_text().split())
 
@@ -47,7 +47,7 @@ def test_cells_are_means_of_rows(capsys):
     lines = printed(capsys, "--results", "results/quick").splitlines()
     cells = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines[2:]}
     assert lines[0] == "| n = | 40 | 80 | 160 | 320 | above `kd` |" and list(cells) == list(study.BLACK_BOX)
-    table = analysis.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
+    table = report.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
     mean = table[(table.method == "mse") & (table.n == 80)].test_accuracy
     assert cells["mse"][2] == f"{mean.mean():.1f} ± {mean.std():.1f}"
     wide = table.pivot(index="seed", columns=["method", "n"], values="test_accuracy")
@@ -63,20 +63,20 @@ def test_the_readme_holds_its_other_tables(experiment, capsys):
 
 def test_the_readme_says_what_the_offset_costs_under_the_papers_schedule():
     store = Store(Path("results/pilot"))
-    table = representations.with_measures(analysis.frame(store.rows(), "protocol", report=lambda line: None), store.measures())
+    table = report.with_measures(report.frame(store.rows(), "protocol", report=lambda line: None), store.measures())
     text = " ".join(Path("README.md").read_text().split())
     for method, says in (("ckd", "`ckd` {mean:.1f} points ([{low:.1f}, {high:.1f}])"), ("ckd_pairs", "`ckd_pairs` {mean:.1f} ([{low:.1f}, {high:.1f}])"),
                          ("mse", "squared error {mean:.1f} ([{low:.1f}, {high:.1f}])")):
         part = table[table.method == method]
-        assert says.format(**analysis.interval(part.calibrated_accuracy - part.test_accuracy)) in text
+        assert says.format(**report.interval(part.calibrated_accuracy - part.test_accuracy)) in text
 
 
 def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
     accuracies, calls = printed(capsys, "--results", "results/quick", "--experiment", "fewer_calls").split("\n\n")
     assert "above `ckd_pairs`" in accuracies
     grid = study.profile("quick").experiments["fewer_calls"]
-    table = savings.fresh(analysis.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None), grid)
-    mean = savings.savings(table, ["ce+ckd"], ["mse"]).iloc[-1]
+    table = report.fresh(report.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None), grid)
+    mean = report.savings(table, ["ce+ckd"], ["mse"]).iloc[-1]
     head, _, line, _ = (line.strip("| ").split(" | ") for line in calls.splitlines())
     assert line[head.index("`mse`")] == f"{mean.fewer:.0f} [{mean.low:.0f}, {mean.high:.0f}]"
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ckdlib.errors import InputError
+from ckdlib.study import workspace as workspace_module
 from ckdlib.teachers.ledger import Ledger
 
 
@@ -131,9 +132,9 @@ def test_calls_kept_without_features_are_refused_left_or_made_again(ledger):
     with pytest.raises(InputError, match="3 of 3 images were never shown to the teacher with its features kept"):
         ledger.kept_features(torch.tensor([1, 2, 3]))
     assert ledger.calls == 6
-    ledger.ask(torch.tensor([1, 7]), view, seeing, SHAPES, blind="leave")
+    ledger.ask(torch.tensor([1, 7]), view, seeing, SHAPES, missing_features="skip")
     assert ledger.calls == 7 and ledger.kept_features(torch.tensor([7])).shapes == SHAPES
-    answers = ledger.ask(torch.tensor([1, 2, 7]), view, seeing, SHAPES, blind="again")
+    answers = ledger.ask(torch.tensor([1, 2, 7]), view, seeing, SHAPES, missing_features="recompute")
     assert ledger.calls == 9 and answers[:, 0].tolist() == [10, 20, 7]   # the first answer stands
     assert ledger.kept_features(torch.tensor([2]))[torch.tensor([0])][1].unique().tolist() == [2]
 
@@ -161,7 +162,7 @@ def test_calls_that_are_made_again_count_in_the_budget(tmp_path):
     ledger = Ledger(tmp_path, "t", "d", "v", budget=5)
     ledger.ask(torch.arange(4), view, Counting())
     with pytest.raises(InputError, match="4 of the budget of 5"):
-        ledger.ask(torch.arange(2), view, seeing, SHAPES, blind="again")
+        ledger.ask(torch.arange(2), view, seeing, SHAPES, missing_features="recompute")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -173,8 +174,7 @@ def test_features_move_to_the_device(ledger):
 
 def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
     """As they stand there, but for the folders and a shorter training."""
-    from ckdlib import place
-    monkeypatch.setattr(place, "PROJECT", tmp_path)
+    monkeypatch.setattr(workspace_module, "PROJECT", tmp_path)
     code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
     for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=400", "n=13"), ("steps=2400", "steps=24"),
                          ("shard=16", "shard=8"), ("image_size=32", "image_size=12")):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from ckdlib import runner
+from ckdlib import study
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors, write_json, write_tensors
-from ckdlib.store import Store
+from ckdlib.study import Store
 from ckdlib.teachers.ledger import Ledger
 
 
@@ -27,7 +27,7 @@ def aged(row, name):
 @pytest.fixture
 def old(here, brief, tmp_path, digits):
     """A finished folder of today and the same as ckdlib 0.1 left it: (new, old, rows)."""
-    rows = runner.run(brief(["kd", "ce"], n=[40, 80]), here, jobs=1, report=quiet)
+    rows = study.run(brief(["kd", "ce"], n=[40, 80]), here, jobs=1, report=quiet)
     folder = tmp_path / "old"
     shutil.copytree(here.results, folder)
     names = {row["run"]: f"old{i}" for i, row in enumerate(rows)}
@@ -51,7 +51,7 @@ def old(here, brief, tmp_path, digits):
 def test_an_old_folder_is_refused_with_the_way_out_and_then_goes_on(old, here, brief, digits, capsys):
     new, folder, rows = old
     with pytest.raises(InputError, match="rows of schema 1.*python -m ckdlib migrate .*old") as refused:
-        runner.run(brief(["kd"]), replace(here, results=folder), jobs=1, report=quiet)
+        study.run(brief(["kd"]), replace(here, results=folder), jobs=1, report=quiet)
     command = str(refused.value).partition("python -m ckdlib ")[2].partition(", or")[0]
     assert main(command.split()) == 0 and "4 rows and 1 ledgers are up to date now" in capsys.readouterr().out
     assert Store(folder).rows() == Store(new).rows() and Store(folder).measures() == Store(new).measures()
@@ -59,7 +59,7 @@ def test_an_old_folder_is_refused_with_the_way_out_and_then_goes_on(old, here, b
              for root in (folder, new)]
     assert files[0] == files[1]
     said = []
-    again = runner.run(brief(["kd", "ce", "ckd"], n=[40, 80]), replace(here, results=folder), jobs=1, report=said.append)
+    again = study.run(brief(["kd", "ce", "ckd"], n=[40, 80]), replace(here, results=folder), jobs=1, report=said.append)
     assert any("0 calls made, 80 kept" in line for line in said) and any("4 of 6 students are trained" in line for line in said)
     assert len(again) == 6 and all(row in again for row in rows)
 
@@ -100,6 +100,6 @@ def test_a_card_that_does_not_say_how_images_are_cut_is_refused_until_it_is_brou
     write_json(card, {key: value for key, value in json.loads(card.read_text()).items() if key != "transform"})
     mine = replace(here, results=results)
     with pytest.raises(InputError, match="does not say how.*python -m ckdlib migrate .*mine"):
-        runner.make_teacher("quick", "resnet14", mine)
+        study.make_teacher("quick", "resnet14", mine)
     assert main(["migrate", str(results)]) == 0
-    assert runner.make_teacher("quick", "resnet14", mine)["weights_sha256"] == json.loads(path.with_suffix(".json").read_text())["weights_sha256"]
+    assert study.make_teacher("quick", "resnet14", mine)["weights_sha256"] == json.loads(path.with_suffix(".json").read_text())["weights_sha256"]

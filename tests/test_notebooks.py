@@ -66,7 +66,7 @@ def test_run_all_on_a_tiny_grid(tmp_path):
             assert (tmp_path / "figures" / f"{name}.{kind}").stat().st_size > 1000
     assert "resnet14-resnet8,vid," in (tmp_path / "figures" / "table2.csv").read_text()
     assert "runs of white_box are missing:" in done.stdout and "--profile quick --experiment white_box" in done.stdout
-    verdict = (tmp_path / "figures" / "verdict.csv").read_text()
+    verdict = (tmp_path / "figures" / "claims.csv").read_text()
     assert "not yet run" in verdict and ",reproduced" not in verdict
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ckdlib import paper, verdict, verdict_tables
-from ckdlib.paper import CKD, CLAIMS
-from ckdlib.verdict import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES
+from ckdlib.report import CLAIMS, claim_tables, claims, paper
+from ckdlib.report.claims import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES
+from ckdlib.report.paper import CKD
 from tests import oracle
 
 DRAWS = 3
@@ -26,12 +26,12 @@ def replications(true):
 
 @pytest.fixture(scope="module")
 def judged(replications):
-    return [verdict.verdicts(CLAIMS, tables) for tables in replications]
+    return [claims.verdicts(CLAIMS, tables) for tables in replications]
 
 
 def evidence(true, draw, **how):
     rows, measures = oracle.replication(np.random.default_rng(draw), true, **how)
-    return verdict.evidence(rows, measures, paper.PROFILE)
+    return claims.evidence(rows, measures, paper.PROFILE)
 
 
 def tally(judged, kind):
@@ -78,7 +78,7 @@ def test_a_perfect_replication_is_reproduced(judged):
         assert tally(every, "direction")[YES] >= 11      # of 14; some are little ahead at 6400
         cars = lines[lines["experiment"] == "cars"]
         assert set(cars["number"]) == {"", NOT_COMPARABLE} and set(cars["direction"]) == {YES}
-        told = verdict_tables.counts(lines).loc["all"]
+        told = claim_tables.counts(lines).loc["all"]
         assert told["number", NO] <= 2 * told["number", "by chance"] + 3
     assert share(numbers, YES) >= 0.95 and share(directions, YES) >= 0.95
     assert share(numbers, NO) <= 0.01 and share(directions, NO) <= 0.01
@@ -100,7 +100,7 @@ def moved(claim):
     """The same with a number three deltas off (of Table 1: the accuracy at the printed calls)."""
     if claim.value is None:
         return claim
-    far = 3 * verdict.delta(claim)
+    far = 3 * claims.delta(claim)
     if claim.quantity == "calls" and not claim.rival:
         return replace(claim, at=claim.at + far)
     return replace(claim, value=claim.value + far)
@@ -114,7 +114,7 @@ def turned(claim):
 
 
 def test_numbers_three_deltas_off_are_not_reproduced(replications):
-    counts = tally(verdict.verdicts([moved(claim) for claim in CLAIMS], replications[0]), "number")
+    counts = tally(claims.verdicts([moved(claim) for claim in CLAIMS], replications[0]), "number")
     assert share(counts, NO) >= 0.95 and counts[YES] == 0
 
 
@@ -125,15 +125,15 @@ def test_directions_turned_round_are_not_reproduced(replications):
     tables = {name: table.assign(method=table["method"].replace(swap))
               for name, table in replications[1].items()}
     best = [claim for claim in CLAIMS if claim.rival == "baselines" and not claim.note]
-    counts = tally(verdict.verdicts(singles, replications[1]), "direction") \
-        + tally(verdict.verdicts(best, tables), "direction")
+    counts = tally(claims.verdicts(singles, replications[1]), "direction") \
+        + tally(claims.verdicts(best, tables), "direction")
     assert share(counts, NO) >= 0.95 and counts[YES] == 0
 
 
 # Three noisy seeds.
 
 def test_three_noisy_seeds_decide_hardly_any_number(true):
-    judged = verdict.verdicts(CLAIMS, evidence(true, 7, seeds=3, sd=5))
+    judged = claims.verdicts(CLAIMS, evidence(true, 7, seeds=3, sd=5))
     accuracies = judged[judged["quantity"] != "correlation"]
     counts = tally(accuracies, "number")
     assert share(counts, YES) < 0.08 and share(counts, NO) < 0.08

@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ckdlib import paper, study
-from ckdlib.paper import CKD, RESNET, VGG, WRN
+from ckdlib import study
+from ckdlib.report import paper
+from ckdlib.report.paper import CKD, RESNET, VGG, WRN
 
 # The percentages of its text follow from its own tables, so both were copied right.
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ckdlib import analysis, representations
+from ckdlib import report
 from ckdlib.errors import InputError
 from ckdlib.metrics import (
     class_singular_values,
@@ -15,6 +15,7 @@ from ckdlib.metrics import (
     measure,
     singular_values,
 )
+from ckdlib.report.spectra import mean_log_spectrum
 from tests.test_analysis import frame, row
 
 RANDOM = np.random.default_rng(0)
@@ -50,9 +51,9 @@ def loop_gap(student, teacher):
 
 
 def test_correlation_gap_is_the_mean_over_all_entries():
-    assert analysis.correlation_gap(LOGITS, OTHER) == pytest.approx(loop_gap(LOGITS.tolist(), OTHER.tolist()))
-    assert analysis.correlation_gap(LOGITS, 3 * LOGITS + 1) == pytest.approx(0)
-    assert np.isnan(analysis.correlation_gap(LOGITS * [1, 1, 0, 1], OTHER))
+    assert report.correlation_gap(LOGITS, OTHER) == pytest.approx(loop_gap(LOGITS.tolist(), OTHER.tolist()))
+    assert report.correlation_gap(LOGITS, 3 * LOGITS + 1) == pytest.approx(0)
+    assert np.isnan(report.correlation_gap(LOGITS * [1, 1, 0, 1], OTHER))
 
 
 def test_draws_are_the_same_for_all_and_without_repetition():
@@ -71,7 +72,7 @@ def test_a_line_of_measures():
     assert line["offset"] == 3 and line["calibrated_accuracy"] == pytest.approx(
         100 * ((LOGITS + offset.numpy()).argmax(1) == LABELS).mean(), rel=1e-4)
     draw = correlation_draws(60)[7]
-    assert line["correlation_gaps"][7] == pytest.approx(analysis.correlation_gap(LOGITS[draw], OTHER[draw]), rel=1e-4)
+    assert line["correlation_gaps"][7] == pytest.approx(report.correlation_gap(LOGITS[draw], OTHER[draw]), rel=1e-4)
     assert not {"calibrated", "correlation_gaps"} & set(measure("ce", logits, torch.tensor(LABELS)))
 
 
@@ -95,37 +96,37 @@ def measured():
         curve, gaps = CURVES[line.method, line.seed], GAPS.get((line.method, line.seed))
         kept[line.run] = {"run": line.run, "raw": curve, "centred": curve, "by_class": curve} | (
             {"calibrated": curve, "correlation_gaps": gaps} if gaps else {})
-    return representations.measured(table, kept)
+    return report.measured(table, kept)
 
 
 def test_curves_and_their_height(measured):
-    found = representations.spectra(measured)
+    found = report.spectra(measured)
     assert list(found) == ["raw", "column means removed", "calibrated", "of one class"]
     curves = found["raw"].set_index(["method", "rank"])["mean"]
     assert curves["ckd_pairs", 1] == 15 and curves["kd", 2] == 15
-    scaled = representations.spectra(measured, divide=True)["raw"].set_index(["method", "rank"])["mean"]
+    scaled = report.spectra(measured, divide=True)["raw"].set_index(["method", "rank"])["mean"]
     assert scaled["ckd_pairs", 2] == scaled["kd", 2] == pytest.approx(0.1)
     assert set(found["calibrated"].method) == {"ckd_pairs", "kd"}
-    assert representations.heights(measured)[(measured.method == "kd") & (measured.seed == 1)].item() == 1.5
+    assert mean_log_spectrum(measured)[(measured.method == "kd") & (measured.seed == 1)].item() == 1.5
 
 
 def test_rounding_is_no_singular_value(measured):
     """Logits of few features have few singular values; what float32 leaves beyond them is neither shown nor compared."""
     lengthened = measured.assign(raw=measured.raw.map(lambda values: [*values, values[0] * 1e-8]))
-    ranks = representations.spectra(lengthened)["raw"]["rank"]
-    assert set(ranks) == set(representations.spectra(measured)["raw"]["rank"])
-    assert representations.heights(lengthened).equals(representations.heights(measured))
+    ranks = report.spectra(lengthened)["raw"]["rank"]
+    assert set(ranks) == set(report.spectra(measured)["raw"]["rank"])
+    assert mean_log_spectrum(lengthened).equals(mean_log_spectrum(measured))
     teacher = {f"teacher {digest}": {"raw": [2.0, 1.0, 1e-8]} for digest in measured.teacher_sha256.dropna()}
-    assert representations.teacher_curves(measured, teacher) == {"raw": [2.0, 1.0]}
+    assert report.teacher_curves(measured, teacher) == {"raw": [2.0, 1.0]}
 
 
 def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divided(measured):
-    flat = representations.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
+    flat = report.flatness(measured, "ckd_pairs", ["kd", "crd"]).set_index("curve")
     assert set(flat.rival) == {"kd"} and flat.loc["raw", "mean"] == pytest.approx(-1) and flat.loc["raw", "says"] == "lower"
     assert flat.loc["raw / largest", "mean"] == pytest.approx(0) and flat.loc["raw / largest", "says"] == "undecided"
-    text = representations.flatness_table(flat.reset_index())
+    text = report.flatness_table(flat.reset_index())
     assert text.loc[("raw", 50), "kd"].startswith("-1.00 [-1.00") and list(text.columns) == ["kd"]
-    counts = representations.count_says(flat.reset_index())
+    counts = report.count_directions(flat.reset_index())
     assert counts.loc["raw"].to_dict() == {"lower": 1, "undecided": 0, "higher": 0}
 
 
@@ -135,20 +136,20 @@ def test_rounding_below_the_rank_of_a_network_counts_for_nothing():
         ("ckd_pairs", 1), ("kd", 10))}
     table = frame([row(method, 50, seed, 50.0) for method in logits for seed in (1, 2)])
     kept = {line.run: measure(line.run, logits[line.method], torch.zeros(400)) for line in table.itertuples()}
-    table = representations.measured(table, kept)
+    table = report.measured(table, kept)
     assert len(table.raw[0]) == 8 and 0 < table.raw[0][4] < 1e-5 * table.raw[0][0]     # three features and an offset: rank 4
-    assert representations.heights(table)[0] == pytest.approx(np.log10(table.raw[0][:4]).mean())
+    assert mean_log_spectrum(table)[0] == pytest.approx(np.log10(table.raw[0][:4]).mean())
 
 
 def test_a_narrow_pair_shortens_no_other(measured):
     """The ranks that are compared are those of one pair's networks."""
     narrow = measured.assign(pair="narrow", raw=measured.raw.map(lambda values: [values[0], values[0] * 1e-8] if values else None))
-    both = representations.heights(representations.pd.concat([measured, narrow], ignore_index=True))
-    assert both[:len(measured)].equals(representations.heights(measured))
+    both = mean_log_spectrum(pd.concat([measured, narrow], ignore_index=True))
+    assert both[:len(measured)].equals(mean_log_spectrum(measured))
 
 
 def test_correlations_over_draws_and_seeds(measured):
-    cells = representations.correlations(measured).set_index("method")
+    cells = report.correlations(measured).set_index("method")
     assert cells.loc["ckd_pairs", "mean"] == pytest.approx((0.2 + 0.3) / 2) and cells.loc["ckd_pairs", "undefined"] == 1
     assert cells.loc["ckd_pairs", "draws"] == pytest.approx((0.1 + 0.02**0.5) / 2)
     assert cells.loc["kd", ["mean", "draws", "undefined"]].tolist() == pytest.approx([0.6, 0, 0]) and "ce" not in cells.index
@@ -157,35 +158,35 @@ def test_correlations_over_draws_and_seeds(measured):
 def test_runs_without_measures_are_named():
     table = frame([row("kd", 50, 1, 50.0)])
     with pytest.raises(InputError, match=f"1 runs have no measures, for instance {table.run.item()[:5]}"):
-        representations.measured(table, {})
+        report.measured(table, {})
 
 
 def test_students_that_asked_no_teacher(measured):
     alone = measured[measured.method == "ce"]
     with pytest.raises(InputError, match="0 teachers were asked"):
-        representations.teacher_curves(alone, {})
+        report.teacher_curves(alone, {})
     with pytest.raises(InputError, match="2 teachers were asked"):
-        representations.teacher_curves(measured.assign(teacher_sha256=["x", "y"] * 3), {"teacher x": {"raw": [1]}})
+        report.teacher_curves(measured.assign(teacher_sha256=["x", "y"] * 3), {"teacher x": {"raw": [1]}})
     with pytest.raises(InputError, match="the measures of teacher x are not in measures.jsonl"):
-        representations.teacher_curves(measured, {})
+        report.teacher_curves(measured, {})
     with pytest.raises(InputError, match="no student of these rows asked a teacher"):
-        representations.correlations(alone)
-    nothing = representations.flatness(alone, "ckd_pairs", ["kd"])
-    assert nothing.empty and representations.flatness_table(nothing).empty and representations.count_says(nothing).empty
-    assert representations.teacher_curves(measured, {"teacher x": {"raw": [1], "by_class": [2]}}) == {"raw": [1], "of one class": [2]}
+        report.correlations(alone)
+    nothing = report.flatness(alone, "ckd_pairs", ["kd"])
+    assert nothing.empty and report.flatness_table(nothing).empty and report.count_directions(nothing).empty
+    assert report.teacher_curves(measured, {"teacher x": {"raw": [1], "by_class": [2]}}) == {"raw": [1], "of one class": [2]}
 
 
 def test_sizes_that_were_run(measured):
-    assert representations.sizes(measured, (50, 200)) == [50]
-    assert representations.sizes(pd.DataFrame({"n": [400, 50, 200, 50]}), (7, 8)) == [50, 200]
+    assert report.sizes(measured, (50, 200)) == [50]
+    assert report.sizes(pd.DataFrame({"n": [400, 50, 200, 50]}), (7, 8)) == [50, 200]
 
 
 def test_ranks_are_those_of_the_centred_logits(measured):
     table = measured.assign(raw=[[7, 0]] * 6, centred=[[2, 2]] * 6)
-    assert representations.ranks(table)["mean"].tolist() == pytest.approx([2, 2, 2])
+    assert report.ranks(table)["mean"].tolist() == pytest.approx([2, 2, 2])
 
 
 def test_a_difference_with_a_wide_interval_is_undecided(measured):
     table = measured.assign(raw=[[100, 100] if key == ("kd", 1) else [10, 10] for key in zip(measured.method, measured.seed)])
-    flat = representations.flatness(table, "kd", ["ckd_pairs"]).set_index("curve")
+    flat = report.flatness(table, "kd", ["ckd_pairs"]).set_index("curve")
     assert flat.loc["raw", "mean"] == 0.5 and flat.loc["raw", "says"] == "undecided"

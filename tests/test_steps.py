@@ -7,11 +7,15 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ckdlib import losses, methods, models, runner, students, study
+from ckdlib import losses, methods, models, study
 from ckdlib.errors import InputError
 from ckdlib.images import TRANSFORMS, Images, Views, split
 from ckdlib.methods import Batch, Problem
 from ckdlib.recipes import Recipe
+from ckdlib.study import batch as batch_module
+from ckdlib.study import executors
+from ckdlib.study import student as student_module
+from ckdlib.study.tasks import resolve
 from ckdlib.training.evaluate import validate
 from ckdlib.training.graphs import GraphReplay
 from ckdlib.training.loop import fit
@@ -135,7 +139,7 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
     """The losses of the first twenty steps of twelve students of four methods."""
     runs = [replace(one, recipe=TWENTY) for one in study.select(
         "quick", ["black_box"], method_names=["kd", "crd", "ckd_pairs", "ckd_calibrated"], calls=[48], seeds=[1, 2, 3])]
-    real, told = students.fit, {}
+    real, told = student_module.fit, {}
 
     def watched(net, method, recipe, shown, *rest, after_round, **options):
         def watch(progress):
@@ -145,10 +149,10 @@ def test_students_in_threads_are_what_they_are_alone(here, device, monkeypatch):
 
     def trained(jobs):
         told.clear()
-        rows = runner.run(runs, replace(here, device=device, results=here.results / str(jobs)), jobs, report=lambda line: None)
+        rows = study.run(runs, replace(here, device=device, results=here.results / str(jobs)), jobs, report=lambda line: None)
         return dict(told), {row["run"]: row["test_accuracy"] for row in rows}
-    monkeypatch.setattr(students, "fit", watched)
-    monkeypatch.setattr(runner, "outcomes", students.in_threads)
+    monkeypatch.setattr(student_module, "fit", watched)
+    monkeypatch.setattr(batch_module, "train_students", executors.in_threads)
     (alone, single), (together, many) = trained(1), trained(4)
     assert len(alone) == len(together) == 12 and all(len(losses) == 20 for losses in alone.values())
     for run, losses_alone in alone.items():
@@ -170,11 +174,11 @@ def test_networks_made_in_threads_are_those_of_their_seeds():
 def test_threads_stop_when_nobody_waits_for_them(here, brief):
     runs = [replace(one, recipe=replace(one.recipe, steps=100_000, checks=50_000)) for one in brief(["ce"], seeds=(1, 2, 3))]
     runs.insert(0, brief(["ce"], seeds=(4,))[0])
-    keys = runner._keys(runs, here, here.dataset("digits"), None, print)
-    finished = students.in_threads(keys, here, 4, None)
-    key, outcome = next(finished)
+    tasks = resolve(runs, {"digits": here.dataset("digits")}, {}, here.precision)
+    finished = executors.in_threads(list(tasks.values()), here, 4, None)
+    key, result = next(finished)
     finished.close()                     # hangs for hours if the other three do not notice
-    assert ".s4." in key and outcome[0]["status"] == "done"
+    assert ".s4." in key and result.row["status"] == "done"
 
 
 def test_bfloat16_trains_the_same_student_but_for_noise(digits):

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ckdlib import losses, methods, study
+from ckdlib import losses, methods, report, study
 from ckdlib.errors import InputError
 from ckdlib.images import split
 from ckdlib.methods import Term
-from ckdlib.store import SCHEMA, Store
+from ckdlib.study import Store, plan
+from ckdlib.study.runs import run_name
+from ckdlib.study.store import SCHEMA
+from ckdlib.training import Recipe
 
 PROJECT = Path(__file__).parents[1]
 
@@ -25,7 +28,7 @@ def test_profiles():
     assert count["paper"] == {"black_box": 1950, "white_box": 180, "dimensionality": 200, "cars": 600, "large_n": 600,
                               "fewer_calls": 775}
     paper = study.PROFILES["paper"]
-    assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == study.Recipe()
+    assert paper.experiments["black_box"].calls == tuple(range(1600, 6401, 400)) and paper.recipe == Recipe()
     assert (paper.recipe.learning_rate, paper.recipe.momentum, paper.recipe.weight_decay, paper.recipe.batch,
             paper.recipe.patience, paper.recipe.stages, paper.recipe.max_epochs) == (0.05, 0.9, 5e-4, 64, 50, 3, 1000)
 
@@ -62,36 +65,36 @@ def row_of(run, **other):
 
 def test_a_run_serves_every_experiment_whose_grid_holds_it():
     rows = [row_of(run) for run in study.select("quick", seeds=[1])]
-    table2 = Counter(row["method"] for row in study.members(rows, "white_box"))
+    table2 = Counter(row["method"] for row in report.rows_of_experiment(rows, "white_box"))
     assert table2 == {method: 3 for method in study.WHITE_BOX}
-    figure4 = {row["method"] for row in study.members(rows, "dimensionality")}
+    figure4 = {row["method"] for row in report.rows_of_experiment(rows, "dimensionality")}
     assert figure4 == {"rkd", "rkd_1", "rkd_2", "rkd_5", "rkd_10", "ckd_pairs", "mse", "ckd", "ckd_calibrated"}
-    assert {row["dataset"] for row in study.members(rows, "cars")} == {"digits_cropped"}
-    assert {row["n"] for row in study.members(rows, "black_box")} == {40, 80, 160, 320}
+    assert {row["dataset"] for row in report.rows_of_experiment(rows, "cars")} == {"digits_cropped"}
+    assert {row["n"] for row in report.rows_of_experiment(rows, "black_box")} == {40, 80, 160, 320}
 
 
 def test_rows_of_another_recipe_serve_no_other_experiment():
     rows = [row_of(run) for run in study.select("pilot", calls=[1280], seeds=[4])]
-    assert {row["experiment"] for row in study.members(rows, "protocol")} == {"protocol"}
-    assert {row["experiment"] for row in study.members(rows, "fewer_calls")} == {"fewer_calls"}
+    assert {row["experiment"] for row in report.rows_of_experiment(rows, "protocol")} == {"protocol"}
+    assert {row["experiment"] for row in report.rows_of_experiment(rows, "fewer_calls")} == {"fewer_calls"}
     recipes = {run.recipe for run in study.select("pilot", ["protocol"], learning_rates=[0.1])}
-    assert recipes == {study.Recipe(learning_rate=0.1)}
+    assert recipes == {Recipe(learning_rate=0.1)}
 
 
 def test_runs_outside_the_grid_are_shared_where_the_experiment_has_their_like():
     run, = study.select("quick", ["black_box"], pairs=["resnet20-resnet8"], method_names=["mse"], calls=[40], seeds=[1])
     inside = row_of(run, experiment="white_box", method="vid")
-    assert study.members([row_of(run), inside], "white_box") == [row_of(run), inside]
-    assert study.members([row_of(run)], "white_box") == []
+    assert report.rows_of_experiment([row_of(run), inside], "white_box") == [row_of(run), inside]
+    assert report.rows_of_experiment([row_of(run)], "white_box") == []
 
 
 def test_missing_runs_are_named_with_the_command_that_makes_them():
     runs = study.select("quick", ["cars"])
     rows = [row_of(run) for run in runs if (run.method, run.n, run.seed) not in {("kd", 80, 1), ("kd", 160, 1), ("mse", 160, 3)}]
-    assert study.missing(rows, "cars") == [
+    assert report.missing_runs(rows, "cars") == [
         "3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 80 160, seeds 1", "  resnet14-resnet8 mse: n = 160, seeds 3",
         "make them with: python -m ckdlib run --profile quick --experiment cars"]
-    assert study.missing([row_of(run) for run in runs], "cars") == []
+    assert report.missing_runs([row_of(run) for run in runs], "cars") == []
 
 
 def test_seeds_vary_slowest_and_large_n_come_first():
@@ -106,12 +109,12 @@ def test_images_of_ones_own_leave_out_experiments_on_other_images():
 def test_members_are_found_in_every_profile():
     rows = [row_of(run) for profile, n in (("pilot", 1280), ("quick", 40))
             for run in study.select(profile, ["black_box"], method_names=["mse"], calls=[n], seeds=[1])]
-    assert study.members(rows, "white_box") == rows
+    assert report.rows_of_experiment(rows, "white_box") == rows
 
 
 def test_every_missing_seed_counts():
     rows = [row_of(run) for run in study.select("quick", ["cars"]) if (run.method, run.n) != ("kd", 80)]
-    assert study.missing(rows, "cars")[:2] == ["3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 80, seeds 1 2 3"]
+    assert report.missing_runs(rows, "cars")[:2] == ["3 of the 60 runs of cars are missing:", "  resnet14-resnet8 kd: n = 80, seeds 1 2 3"]
 
 
 @pytest.mark.parametrize("options, says", [
@@ -170,7 +173,7 @@ def test_a_new_version_or_other_parameters_of_a_loss_are_another_run(named, monk
 def test_every_committed_row_holds_what_its_name_is_made_of(digits):
     rows = [row for folder in ("quick", "pilot") for row in Store(PROJECT / "results" / folder).rows()]
     assert len({row["run"] for row in rows}) == len(rows) == 720
-    assert all(row["run"] == study.run_name(row) and row["n"] >= row["teacher_calls"] for row in rows)
+    assert all(row["run"] == run_name(row) and row["n"] >= row["teacher_calls"] for row in rows)
     assert all(row["definition"] == methods.get(row["method"]).definition() for row in rows)
     first = next(row for row in rows if row["dataset"] == "digits")
     assert first["transform"] == json.loads(json.dumps(asdict(digits.transform)))
@@ -210,25 +213,25 @@ def test_time_is_expected_from_like_rows():
     runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[40, 80], seeds=[1])
     like = {"student": "resnet8", "method": "kd", "n": 40, "seconds": 4.0, "steps": 60, "dataset": "digits",
             "recipe": {"schedule": "one_cycle", "batch": 64}}
-    assert study.expected_seconds(runs, []) is None
-    assert study.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 2 * (8 + 8 + 4 + 4) / 2
-    assert study.expected_seconds(runs, [like | {"method": "dist"}]) == 4 * 8        # of the same student
+    assert plan.expected_seconds(runs, []) is None
+    assert plan.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 2 * (8 + 8 + 4 + 4) / 2
+    assert plan.expected_seconds(runs, [like | {"method": "dist"}]) == 4 * 8        # of the same student
 
 
 def test_early_stopping_is_expected_after_the_epochs_that_rows_took():
     run, = study.select("paper", ["black_box"], pairs=["vgg13-vgg8"], method_names=["kd"], calls=[1600], seeds=[1])
     row = {"student": "vgg8", "method": "kd", "n": 128, "seconds": 10.0, "steps": 200, "dataset": "cifar100",
            "recipe": {"schedule": "plateau", "batch": 64}}
-    assert study.kept_epochs([]) == study.EPOCHS == 393 and study.expected_steps(run, study.kept_epochs([])) == 393 * 25
-    assert study.kept_epochs([row, row | {"steps": 400}]) == 150
-    assert study.expected_seconds([run], [row]) == pytest.approx(100 * 25 * 10 / 200)
-    assert study.expected_steps(run, 5000) == 1000 * 25                  # the protocol's most
+    assert plan.kept_epochs([]) == plan.EPOCHS == 393 and plan.expected_steps(run, plan.kept_epochs([])) == 393 * 25
+    assert plan.kept_epochs([row, row | {"steps": 400}]) == 150
+    assert plan.expected_seconds([run], [row]) == pytest.approx(100 * 25 * 10 / 200)
+    assert plan.expected_steps(run, 5000) == 1000 * 25                  # the protocol's most
     rows = [row for row in Store(PROJECT / "results/pilot").rows() if row["experiment"] == "protocol"]
-    assert study.kept_epochs(rows) == pytest.approx(study.EPOCHS, abs=0.5)
+    assert plan.kept_epochs(rows) == pytest.approx(plan.EPOCHS, abs=0.5)
 
 
 def test_early_stopping_may_watch_the_loss():
     run, = study.select("paper", ["black_box"], pairs=["vgg13-vgg8"], method_names=["kd"], calls=[1600], seeds=[1], monitor="loss")
-    assert run.recipe == study.Recipe(monitor="loss")
+    assert run.recipe == Recipe(monitor="loss")
     with pytest.raises(InputError, match="unknown monitor 'los': did you mean 'loss'"):
         study.select("paper", monitor="los")

@@ -3,11 +3,13 @@ from dataclasses import replace
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from ckdlib import analysis, estimates, paper, study, verdict
-from ckdlib.paper import CKD, RESNET, VGG, WRN, Claim
+from ckdlib import study
+from ckdlib.report import claims, estimates, paper
+from ckdlib.report.paper import CKD, RESNET, VGG, WRN, Claim
 from tests.test_analysis import row
 
 ACCURACY = Claim("here", "black_box", "accuracy", WRN, CKD, "kd", value=5.0)
@@ -30,7 +32,7 @@ def evidence(values, seeds=3, experiment="black_box", pair=WRN, apart=WAVE, **co
                 rows.append({"pair": pair, "method": method, "n": n, "seed": seed,
                              "test_accuracy": accuracy + more, "status": "done",
                              "correlation": np.nan, "height": np.nan} | own)
-    return {experiment: analysis.pd.DataFrame(rows)}
+    return {experiment: pd.DataFrame(rows)}
 
 
 def at(tables, method, sizes):
@@ -44,7 +46,7 @@ def without(tables, method, sizes):
 
 
 def judge(claim, tables):
-    line, = verdict.verdicts([claim], tables).to_dict("records")
+    line, = claims.verdicts([claim], tables).to_dict("records")
     return line
 
 
@@ -140,7 +142,7 @@ def test_each_number_has_the_delta_of_its_kind():
     deltas = {}
     for claim in paper.CLAIMS:
         if claim.value is not None:
-            deltas.setdefault(claim.where, set()).add(round(verdict.delta(claim), 2))
+            deltas.setdefault(claim.where, set()).add(round(claims.delta(claim), 2))
     assert deltas["Table 1"] == deltas["section 5.1, Figure 2"] == {2}
     assert deltas["section 6.1, Figure 4"] == {2}
     assert deltas["Table 1, Δ"] == deltas["section 5.1"] == {10} and deltas["Table 3"] == {0.01}
@@ -184,10 +186,10 @@ def test_one_n_on_the_other_side_refutes_with_all_n_together():
 @pytest.mark.parametrize("spread", [0.2, 1.0, 4.0])
 def test_chance_is_how_often_true_numbers_are_refuted(spread):
     draws = np.random.default_rng(0).normal(size=(4000, 5)) * spread
-    found = [estimates.over_seeds(analysis.pd.Series(draw)) for draw in draws]
+    found = [estimates.over_seeds(pd.Series(draw)) for draw in draws]
     claim = replace(ACCURACY, value=0.0)
-    refuted = np.mean([verdict._number(claim, one, "") == "not reproduced" for one in found])
-    expected = np.mean([verdict.chance(2, one) for one in found])
+    refuted = np.mean([claims._number(claim, one, "") == "not reproduced" for one in found])
+    expected = np.mean([claims.chance(2, one) for one in found])
     assert refuted <= expected <= 0.05 and expected <= refuted + 0.03
 
 
@@ -213,11 +215,11 @@ def test_evidence_of_rows(tmp_path):
     rows[0]["status"] = "diverged"
     curves = {"raw": [10.0, 1.0], "centred": [1.0], "by_class": [1.0]}
     kept = {r["run"]: {"run": r["run"], "correlation_gaps": [0.1, None]} | curves for r in rows[1:]}
-    table = verdict.evidence(rows, kept, "pilot")["black_box"]
+    table = claims.evidence(rows, kept, "pilot")["black_box"]
     assert len(table) == 12 and table.correlation.count() == 11
     assert set(table.height.dropna()) == {0.5}
-    assert verdict.evidence(rows, {}, "pilot")["black_box"].height.isna().all()
-    assert verdict.evidence(rows, {}, "paper") == {}
+    assert claims.evidence(rows, {}, "pilot")["black_box"].height.isna().all()
+    assert claims.evidence(rows, {}, "paper") == {}
 
 
 def test_evidence_is_of_one_profile_and_of_raw_curves():
@@ -225,10 +227,10 @@ def test_evidence_is_of_one_profile_and_of_raw_curves():
             row("crd", 50, 1, 1.0, status="diverged")]
     measured = {"raw": [10, 10], "centred": [1, 1], "correlation_gaps": [0.1, None, 0.3]}
     kept = {r["run"]: {"run": r["run"]} | measured for r in rows[:2]}
-    table = verdict.evidence(rows, kept, "quick")["black_box"].set_index("method")
+    table = claims.evidence(rows, kept, "quick")["black_box"].set_index("method")
     told = table.loc["kd", ["test_accuracy", "height", "correlation"]].tolist()
     assert told == [50, 1, pytest.approx(0.2)]
-    assert verdict.evidence(rows[2:], {}, "quick")["black_box"].height.isna().all()
+    assert claims.evidence(rows[2:], {}, "quick")["black_box"].height.isna().all()
 
 
 def test_figure5_is_judged_at_its_two_n():
@@ -249,7 +251,7 @@ def test_the_best_of_several_rivals_is_the_lowest_where_less_is_better():
 def test_a_claim_of_all_pairs_is_judged_on_their_mean():
     tables = [evidence({CKD: [50] * 3 + [end], "kd": [40] * 4}, experiment="large_n", pair=pair)
               for pair, end in ((WRN, 48), (VGG, 46), (RESNET, 44))]
-    together = {"large_n": analysis.pd.concat([table["large_n"] for table in tables])}
+    together = {"large_n": pd.concat([table["large_n"] for table in tables])}
     line = judge(Claim("B", "large_n", "narrowing", "", CKD, "kd"), together)
     assert line["ours"] == pytest.approx(4) and line["coverage"] == pytest.approx(3 / 5)
 
@@ -264,7 +266,7 @@ def test_directions_at_another_size_carry_no_number():
     table = evidence({CKD: CURVE + 50, "kd": CURVE, "crd": CURVE}, pair="resnet20-resnet8")
     table = table["black_box"]
     table = table.assign(n=table.n.map(dict(zip(CALLS, grid.calls)))).dropna(subset="n")
-    lines = verdict.directions(paper.CLAIMS, {"black_box": table}, "pilot")
+    lines = claims.directions(paper.CLAIMS, {"black_box": table}, "pilot")
     told = lines[lines.experiment == "black_box"].set_index("claim").direction
     assert told["ckd_pairs is above kd (points), mean over n"] == "reproduced"
     assert told["ckd_pairs is above kd (points) at every n"] == "reproduced"

@@ -13,11 +13,13 @@ from typing import NamedTuple, Sequence
 
 import torch
 
-from .. import methods, models, study
+from .. import methods, models
 from ..images import TRANSFORMS, Views
 from ..recipes import Recipe
 from ..reproducibility import choose_device
-from ..students import default_jobs
+from ..study.executors import default_jobs
+from ..study.grid import CONTROLS, profile
+from ..study.plan import EPOCHS
 from ..training.loop import fit
 from .plain import BATCH, CLASSES, Plain, made_up
 
@@ -100,7 +102,7 @@ def bench(pairs: Sequence[tuple[str, str]] = (), names: Sequence[str] = METHODS,
     pairs: none for those of `pilot` and `paper` on CUDA, on a CPU for the first of each.
     """
     if not pairs:
-        pilot, paper = (study.profile(name).experiments["black_box"].pairs for name in ("pilot", "paper"))
+        pilot, paper = (profile(name).experiments["black_box"].pairs for name in ("pilot", "paper"))
         pairs = [pilot[0], *(paper if device != "cpu" else paper[:1])]
     rates = arithmetic_rate(device, precision), copy_rate(device)
     report(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: {rates[0] / 1e9:,.0f} GFLOP/s in a "
@@ -167,10 +169,10 @@ def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> di
 
 def student_steps(case: Case) -> int:
     """Of a student of `pilot`; of any other pair those of EPOCHS epochs at n = 2560."""
-    pilot = study.profile("pilot")
+    pilot = profile("pilot")
     if (case.teacher, case.student) in pilot.experiments["black_box"].pairs:
         return pilot.recipe.steps
-    return study.EPOCHS * methods.steps_per_epoch(2560, BATCH)
+    return EPOCHS * methods.steps_per_epoch(2560, BATCH)
 
 
 def floor(case: Case, flops: float, bandwidth: float) -> float:
@@ -215,15 +217,15 @@ def table_hours(lines: Sequence[dict]) -> str:
 
     Methods that were not timed count as kd or ckd, `ckd_pairs` as twice ckd.
     """
-    grid = study.profile("paper").experiments["black_box"]
+    grid = profile("paper").experiments["black_box"]
     rates = {(line["teacher"], line["student"], line["method"]): line["seconds_per_step"] / line["students_at_once"]
              for line in lines}
     if any((*pair, method) not in rates for pair in grid.pairs for method in METHODS):
         return ""
-    steps = study.EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
+    steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
     hours = {method: sum(rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs")) for pair in grid.pairs)
              * steps / 3600 for method in grid.methods}
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
-    own = [method for method in grid.methods if method not in (*study.CONTROLS, "ce")]
-    return (f"Table 1 at these rates, {study.EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
+    own = [method for method in grid.methods if method not in (*CONTROLS, "ce")]
+    return (f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
             f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}")

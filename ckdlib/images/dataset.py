@@ -2,6 +2,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as once
 from pathlib import Path
 
 import torch
@@ -23,6 +24,19 @@ class Dataset:
     test: Images
     transform: Transform
     digest: str                          # SHA-256 of pixels, labels and class names
+    source: tuple                        # the arguments of `load_dataset` that gave it
+
+    def __reduce__(self) -> tuple:
+        """Another process opens the images itself, once, instead of being sent them."""
+        return _reopened, (self.source, self.digest)
+
+
+@once
+def _reopened(source: tuple, digest: str) -> "Dataset":
+    dataset = load_dataset(*source)
+    if dataset.digest != digest:
+        raise InputError(f"the images of {source[0]} have changed while a batch was running; run it again")
+    return dataset
 
 
 def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -54,13 +68,14 @@ def load_dataset(name: str, root: Path, cache: Path, size: int | None = None, fl
     folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
     InputError if the dataset is unknown or its folder cannot be used.
     """
+    source = (name, root, cache, size, flip)
     if name in TRANSFORMS:
         if name == "cifar100":
             there = (root / name / "train").is_dir()
             parts = class_folders(root / name, cache, 32) if there else torchvision_cifar100(root)
         else:
             parts = stanford_cars(root / name, cache) if name == "stanford_cars" else digits(8 if name == "digits" else 9)
-        return _dataset(name, *parts, TRANSFORMS[name])
+        return _dataset(name, *parts, TRANSFORMS[name], source)
     folder = Path(name)
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
@@ -68,13 +83,13 @@ def load_dataset(name: str, root: Path, cache: Path, size: int | None = None, fl
     side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
     mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
     transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
-    return _dataset(folder.resolve().name, train, test, classes, transform)
+    return _dataset(folder.resolve().name, train, test, classes, transform, source)
 
 
-def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform) -> Dataset:
+def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform, source: tuple) -> Dataset:
     tensors = (train.pixels, train.labels, test.pixels, test.labels)
     digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
-    return Dataset(name, classes, train, test, transform, digest)
+    return Dataset(name, classes, train, test, transform, digest, source)
 
 
 def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[Tensor], Tensor]:

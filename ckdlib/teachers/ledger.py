@@ -55,19 +55,19 @@ class Ledger:
             yield
 
     def ask(self, index: Tensor, view: Callable[[Tensor], Tensor], teacher: Teacher, features: Sequence[Shape] = (),
-            blind: str = "refuse") -> Tensor:
+            missing_features: str = "raise") -> Tensor:
         """The teacher's logits [B, C] for training images `index` [B]; only those never asked before cost a call.
 
         view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with each answer, from a
-        teacher that returns (maps, logits); blind: calls that were kept without are 'refuse'd, made 'again' (each
+        teacher that returns (maps, logits); missing_features: calls that were kept without "raise", are made again ("recompute": each
         counts again) or 'leave'd without.
-        InputError, before any call, if the budget, the limit of kept maps or `blind` does not allow it.
+        InputError, before any call, if the budget, the limit of kept maps or `missing_features` does not allow it.
         """
         with self._locked():
             shards = self._shards()
             every, known = _indices(shards), _indices(shards, bool(features))
-            missing = index[~torch.isin(index, every if blind == "leave" else known)].unique()
-            if blind == "refuse" and (without := int(torch.isin(missing, every).sum())):
+            missing = index[~torch.isin(index, every if missing_features == "skip" else known)].unique()
+            if missing_features == "raise" and (without := int(torch.isin(missing, every).sum())):
                 raise InputError(f"the features of {without} calls were not kept, which white-box methods need; "
                                  f"--add-features makes these calls a second time and counts them again")
             if self.budget is not None and len(every) + len(missing) > self.budget:

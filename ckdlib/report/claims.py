@@ -11,9 +11,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from . import analysis, estimates, paper, representations, study
-from .estimates import FEWEST_SEEDS, LOWER, Estimate
+from ..study.grid import PROFILES
+from . import paper
+from .estimates import (
+    COLUMN,
+    FEWEST_SEEDS,
+    LOWER,
+    Curves,
+    Estimate,
+    curves,
+    estimate,
+    needed,
+    rivals,
+)
 from .paper import Claim
+from .rows import frame, rows_of_experiment, with_measures
+from .spectra import mean_log_spectrum
 
 RULE = """\
 A NUMBER is reproduced if the 90 % interval of (ours - the paper's) lies within ± delta; not
@@ -48,20 +61,20 @@ Runs = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # (pair, method) ->
 
 class _Experiment(NamedTuple):
     runs: Runs
-    curves: Mapping[str, estimates.Curves]                   # column -> curves
+    curves: Mapping[str, Curves]                   # column -> curves
 
 
 def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
     """What the rows of one profile can say, an entry for each experiment that has any."""
     tables, rows = {}, [row for row in rows if row["profile"] == profile]
-    for experiment in study.profile(profile).experiments:
-        if not study.members(rows, experiment):
+    for experiment in PROFILES[profile].experiments:
+        if not rows_of_experiment(rows, experiment):
             continue
-        table = analysis.frame(rows, experiment, report=lambda line: None)
-        table = representations.with_measures(table, measures)
+        table = frame(rows, experiment, report=lambda line: None)
+        table = with_measures(table, measures)
         gaps = [np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
                 for draws in table.correlation_gaps]
-        tables[experiment] = table.assign(correlation=gaps, height=representations.heights(table))
+        tables[experiment] = table.assign(correlation=gaps, height=mean_log_spectrum(table))
     return tables
 
 
@@ -95,8 +108,8 @@ def _experiment(table: pd.DataFrame) -> _Experiment:
     wanted = table[["pair", "method", "n", "seed", "status"]]
     for pair, method, n, seed, status in wanted.itertuples(index=False):
         runs.setdefault((pair, method), []).append((n, seed, status))
-    columns = set(estimates.COLUMN.values()) & set(table)
-    return _Experiment(runs, {column: estimates.curves(table, column) for column in columns})
+    columns = set(COLUMN.values()) & set(table)
+    return _Experiment(runs, {column: curves(table, column) for column in columns})
 
 
 def delta(claim: Claim) -> float:
@@ -112,12 +125,12 @@ def delta(claim: Claim) -> float:
 
 
 def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
-    chosen = study.profile(profile)
+    chosen = PROFILES[profile]
     grid = chosen.experiments[claim.experiment]
     pairs = [claim.pair] if claim.pair else ["-".join(pair) for pair in grid.pairs]
-    sizes = estimates.needed(claim, grid, chosen.spectra)
-    curves = experiment.curves.get(estimates.COLUMN[claim.quantity], {})
-    found = estimates.estimate(claim, curves, pairs, grid, sizes)
+    sizes = needed(claim, grid, chosen.spectra)
+    curves = experiment.curves.get(COLUMN[claim.quantity], {})
+    found = estimate(claim, curves, pairs, grid, sizes)
     part = _part(claim, experiment.runs, pairs, sizes, grid.seeds)
     told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim),
             "label": label(claim), "quantity": claim.quantity, "pair": claim.pair or "all",
@@ -157,7 +170,7 @@ class _Part(NamedTuple):
 def _part(claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int],
           seeds: Sequence[int]) -> _Part:
     ran, cells = [], []
-    for pair, name in product(pairs, (claim.method, *estimates.rivals(claim))):
+    for pair, name in product(pairs, (claim.method, *rivals(claim))):
         mine = [run for run in runs.get((pair, name), ()) if run[0] in sizes]
         cells += [sum(n == size for n, _, _ in mine) for size in sizes]
         ran += mine

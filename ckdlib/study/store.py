@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Iterable, Sequence
 
-from .errors import InputError
+from ..errors import InputError
 
 SCHEMA = 2                               # of rows: n counts teacher calls, and a run's name is made of its whole identity
 
@@ -15,7 +15,7 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = folder
         self.path, self.measures_path = folder / "rows.jsonl", folder / "measures.jsonl"
-        self.along_path = folder / "along.jsonl"
+        self.history_path = folder / "history.jsonl"
 
     def rows(self, report=print) -> list[dict]:
         """Every readable row, in the order of writing; unreadable lines are left out and said to `report`.
@@ -36,10 +36,10 @@ class Store:
         """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
         return {line["run"]: line for line in read_lines(self.measures_path, ("run", "raw"))[0]}
 
-    def append(self, row: dict, measures: dict | None = None, along: Iterable[dict] = ()) -> None:
+    def append(self, row: dict, measures: dict | None = None, probes: Iterable[dict] = ()) -> None:
         """Add a row, and first its measures and what was seen along its training, so that a row that is there has them."""
-        for line in along:
-            _append(self.along_path, line)
+        for line in probes:
+            _append(self.history_path, line)
         if measures:
             _append(self.measures_path, measures)
         _append(self.path, row)
@@ -48,9 +48,9 @@ class Store:
         """Add measures that belong to no row: a teacher's."""
         _append(self.measures_path, measures)
 
-    def along(self) -> list[dict]:
-        """What was seen of students along their training (`students.look`), each look once; unreadable lines are left out."""
-        return list({(line["run"], line["step"]): line for line in read_lines(self.along_path, ("run", "step", "offset"))[0]}.values())
+    def history(self) -> list[dict]:
+        """What was seen of students along their training (`student.probe`), each once; unreadable lines are left out."""
+        return list({(line["run"], line["step"]): line for line in read_lines(self.history_path, ("run", "step", "offset"))[0]}.values())
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""

@@ -4,10 +4,11 @@ from typing import Callable, Iterable, Sequence
 
 import pandas as pd
 
+from ..study.grid import OURS, profile
 from . import paper
-from .analysis import baseline, frame, mean_differences, summary
+from .accuracy import baseline, mean_differences, summary
+from .rows import frame
 from .savings import fresh, savings
-from .study import OURS, profile
 
 
 def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:

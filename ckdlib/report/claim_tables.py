@@ -1,10 +1,10 @@
 """Verdicts -> tables: how many hold, which were judged, what has still to be run.
 
-Tables are those of `verdict.verdicts` and `verdict.directions`.
+Tables are those of `verdicts` and `directions`.
 """
 import pandas as pd
 
-from .verdict import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES
+from .claims import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES
 
 LISTED = ["where", "pair", "claim", "paper", "ours", "seeds", "number", "direction", "why"]
 

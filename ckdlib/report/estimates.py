@@ -1,6 +1,6 @@
 """Rows -> what a claim of the paper speaks of, as an estimate with its standard error.
 
-Curves are the accuracies (or correlation gaps, or heights) of one pair and method: a line a seed, a
+Curves are the accuracies (or correlation gaps, or mean_log_spectrum) of one pair and method: a line a seed, a
 column an n. Each estimate is the mean of one value a seed, so that its interval is a t interval;
 only claims of every n take the scatter of all n together (`cell_errors`).
 """
@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..study.grid import Experiment
 from . import paper
 from .paper import Claim
-from .study import Experiment
 
 FEWEST_SEEDS = 3
 LOWER = {"correlation", "height"}        # quantities where less is claimed to be better

@@ -1,7 +1,7 @@
 """Verdicts -> figures: what holds, what does not, what has not been run, at a glance.
 
 Every outcome has a colour (Okabe and Ito's), a marker and a hatch of its own, so that the figures
-can be read in grey print. Tables are those of `verdict.verdicts` and `verdict.directions`.
+can be read in grey print. Tables are those of `verdicts` and `directions`.
 """
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .estimates import LOWER
-from .verdict import NO, NOT_COMPARABLE, NOT_RUN, OUTCOMES, UNDECIDED, YES
+from ..claims import NO, NOT_COMPARABLE, NOT_RUN, OUTCOMES, UNDECIDED, YES
+from ..estimates import LOWER
 
 
 class Look(NamedTuple):

@@ -5,8 +5,9 @@ from typing import Sequence
 import numpy as np
 import pandas as pd
 
-from .analysis import ENDS, first_crossings, resamples
-from .study import Experiment
+from ..study.grid import Experiment
+from .calls import first_crossings
+from .statistics import ENDS, resamples
 
 TARGETS = 5
 COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "low", "high", "bound"]

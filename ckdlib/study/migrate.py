@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Callable, Mapping
 
-from . import methods
-from .errors import InputError
-from .files import read_tensors, replacing, write_json, write_tensors
-from .images import TRANSFORMS
+from .. import methods
+from ..errors import InputError
+from ..files import read_tensors, replacing, write_json, write_tensors
+from ..images import TRANSFORMS
+from ..teachers import Ledger
+from .runs import run_name
 from .store import SCHEMA, read_lines
-from .study import run_name
-from .teachers.ledger import Ledger
 
 Report = Callable[[str], None]
 
@@ -44,7 +44,9 @@ def migrate(folder: Path, report: Report = print) -> None:
             path.rename(path.with_stem(names.get(path.stem, path.stem)))
     datasets = {row["dataset_sha256"]: row["dataset"] for row in old}
     ledgers = sum(_renew_ledger(path, datasets) for path in sorted((folder / "ledger").glob("*/")))
-    for name in ("measures.jsonl", "along.jsonl"):
+    if (old_history := folder / "along.jsonl").exists():
+        old_history.rename(folder / "history.jsonl")
+    for name in ("measures.jsonl", "history.jsonl"):
         lines, _ = read_lines(folder / name, ("run",))
         _write_lines(folder / name, [line | {"run": names.get(line["run"], line["run"])} for line in lines])
     _write_lines(folder / "rows.jsonl", kept + [row for row in old if row.get("schema", 1) == SCHEMA])

@@ -9,29 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .analysis import CELL, interval
-from .errors import InputError
-from .metrics import effective_rank
+from ..errors import InputError
+from ..metrics import effective_rank
+from .rows import CURVES
+from .statistics import CELL, by_cell, interval
 
-CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
-NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
 NOISE = 1e-6                             # of the largest singular value: below it lies float32 rounding, not a value
-
-
-def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
-    """The done rows of a frame with their measures as further columns. InputError names runs that have none."""
-    done = table[table.status == "done"]
-    if lost := [run for run in done.run if run not in measures]:
-        raise InputError(f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
-                         f"rows.jsonl and train them again")
-    return with_measures(done, measures)
-
-
-def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
-    """A frame with measures as further columns, nan (or None) where a run has none."""
-    there = pd.DataFrame([measures[run] for run in table.run if run in measures] or [{"run": ""}])
-    return table.merge(there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))), on="run",
-                       how="left")
 
 
 def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
@@ -78,7 +61,7 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
     return found
 
 
-def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
+def mean_log_spectrum(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
     """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
     ratio of their curves. Only ranks at which every run of its pair is above NOISE are used; nan where there is no curve."""
     def height(curves: pd.Series) -> pd.Series:
@@ -91,7 +74,7 @@ def heights(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
-    """For each kind of curve, as it is and divided by its largest value, n and rival: `heights` of `method` minus the
+    """For each kind of curve, as it is and divided by its largest value, n and rival: `mean_log_spectrum` of `method` minus the
     rival's, paired over seeds, with t interval. Of one pair.
 
     says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
@@ -99,7 +82,7 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
     lines = []
     for curve, divide in product(CURVES, (False, True)):
         kind = CURVES[curve] + (" / largest" if divide else "")
-        wide = table.assign(height=heights(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
+        wide = table.assign(height=mean_log_spectrum(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
                                                                         values="height")
         for n in wide.columns.levels[0]:
             for rival in rivals:
@@ -119,7 +102,7 @@ def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
     return wide.reindex(index=list(order), columns=list(dict.fromkeys(flat.rival))).fillna("") if len(flat) else wide
 
 
-def count_says(flat: pd.DataFrame) -> pd.DataFrame:
+def count_directions(flat: pd.DataFrame) -> pd.DataFrame:
     """Of `flatness`, for each kind of curve: against how many rivals and n it is lower, undecided and higher."""
     counts = flat.groupby("curve", sort=False).says.value_counts().unstack(fill_value=0)
     return counts.reindex(columns=["lower", "undecided", "higher"], fill_value=0)
@@ -127,21 +110,4 @@ def count_says(flat: pd.DataFrame) -> pd.DataFrame:
 
 def ranks(table: pd.DataFrame, curve: str = "centred") -> pd.DataFrame:
     """Effective rank of each pair's, method's and n's logits: mean and t interval over seeds."""
-    return _cells(table.assign(value=table[curve].map(effective_rank)))
-
-
-def correlations(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 3 for each pair, method and n: the mean over seeds and draws of the correlation gap, with a t interval over
-    seeds; `draws`: the sd over one student's draws, mean over seeds; `undefined`: draws in which a class had no
-    variance, left out of the means."""
-    table = table.dropna(subset="correlation_gaps")
-    if table.empty:
-        raise InputError("no student of these rows asked a teacher, so there is none to correlate with")
-    gaps = np.array(table.correlation_gaps.tolist(), float)
-    spread = table[CELL].assign(draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1))
-    cells = _cells(table.assign(value=np.nanmean(gaps, axis=1)))
-    return cells.merge(spread.groupby(CELL).agg({"draws": "mean", "undefined": "sum"}).reset_index())
-
-
-def _cells(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame([dict(zip(CELL, cell)) | interval(part.value) for cell, part in table.groupby(CELL)])
+    return by_cell(table.assign(value=table[curve].map(effective_rank)))

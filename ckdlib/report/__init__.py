@@ -1,0 +1,91 @@
+"""Rows -> tables and figures: nothing here trains or writes rows.
+
+`figures` draws what the other files compute.
+"""
+
+from ..metrics import correlation_gap
+from .accuracy import (
+    accuracies,
+    accuracies_beside,
+    baseline,
+    by_n,
+    mean_accuracies,
+    mean_differences,
+    paired_differences,
+    summary,
+)
+from .calls import (
+    calls_table,
+    calls_to_reach,
+    check_target,
+    reductions,
+    table1,
+    table1_vs_paper,
+)
+from .claims import RULE, directions, evidence, verdicts
+from .correlations import correlations
+from .paper import CLAIMS
+from .readme import headline, saved
+from .rows import (
+    comparable,
+    frame,
+    measured,
+    missing_runs,
+    rows_of_experiment,
+    with_measures,
+)
+from .savings import fresh, savings
+from .spectra import (
+    count_directions,
+    flatness,
+    flatness_table,
+    ranks,
+    scaled,
+    sizes,
+    spectra,
+    teacher_curves,
+)
+from .statistics import interval
+
+__all__ = [
+    "CLAIMS",
+    "RULE",
+    "accuracies",
+    "accuracies_beside",
+    "baseline",
+    "by_n",
+    "calls_table",
+    "calls_to_reach",
+    "check_target",
+    "comparable",
+    "correlation_gap",
+    "correlations",
+    "count_directions",
+    "directions",
+    "evidence",
+    "flatness",
+    "flatness_table",
+    "frame",
+    "fresh",
+    "headline",
+    "interval",
+    "mean_accuracies",
+    "mean_differences",
+    "measured",
+    "missing_runs",
+    "paired_differences",
+    "ranks",
+    "reductions",
+    "rows_of_experiment",
+    "saved",
+    "savings",
+    "scaled",
+    "sizes",
+    "spectra",
+    "summary",
+    "table1",
+    "table1_vs_paper",
+    "teacher_curves",
+    "verdicts",
+    "with_measures",
+]

@@ -1,0 +1,142 @@
+"""How many teacher calls a method needs to reach an accuracy (section 4.3), and Table 1."""
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..errors import InputError
+from . import paper
+from .rows import comparable
+from .statistics import ENDS, resamples
+
+
+def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> float:
+    """How many teacher calls reach `target` per cent: linear interpolation on a curve of mean accuracies, section 4.3.
+
+    calls, accuracy: [N], in any order. The first crossing from below counts, equality is reached. nan if the curve
+    never reaches the target, or is above it at the fewest calls already. ValueError if the two lengths differ or
+    `calls` repeats; InputError if the target is no percentage.
+    """
+    calls, accuracy = np.asarray(calls, float), np.asarray(accuracy, float)
+    if calls.shape != accuracy.shape or calls.ndim != 1 or len(np.unique(calls)) < len(calls):
+        raise ValueError(f"calls {calls.shape} and accuracy {accuracy.shape} must be of one length, no n twice")
+    order = np.argsort(calls)
+    reached = first_crossings(target, calls[order], accuracy[order][None])[0]
+    return float(reached) if np.isfinite(reached) else float("nan")
+
+
+def check_target(target: float) -> None:
+    if not 0 <= target <= 100:
+        raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
+
+
+def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
+    """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where never reached."""
+    check_target(target)
+    if curves.shape[1] == 0:
+        return np.full(len(curves), np.nan)
+    there = curves >= target
+    after = there.argmax(1)
+    before, line = np.maximum(after - 1, 0), np.arange(len(curves))
+    low, high = curves[line, before], curves[line, after]
+    share = (target - low) / np.where(high > low, high - low, 1)
+    inside = calls[before] + share * (calls[after] - calls[before])
+    at_start = np.where(curves[:, 0] == target, calls[0], -np.inf)
+    return np.where(~there.any(1), np.inf, np.where(after == 0, at_start, inside))
+
+
+def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """The calls that reach `target` on the mean of `curves` (a line a seed, a column an n), and on the mean of every
+    resample of the seeds that have all n.
+
+    -inf where the mean is above the target at the fewest calls, inf where it never reaches it; no resamples of fewer
+    than two seeds.
+    """
+    calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
+    spread = first_crossings(target, calls, whole[resamples(len(whole))].mean(1)) if len(whole) > 1 else np.empty(0)
+    return first_crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
+
+
+def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
+    """For each pair, method and target: the teacher calls n that reach it and a bootstrap interval (low, high) over seeds.
+
+    calls is -inf where the smallest n is already above the target and inf where no n reaches it; so are the ends of
+    the interval. Whole seeds are resampled, all n together (every resample where there are few seeds); nan where
+    fewer than two seeds have every n.
+    """
+    cells = []
+    for (pair, method), part in table[table.status == "done"].groupby(["pair", "method"]):
+        curves = part.pivot(index="seed", columns="n", values="test_accuracy")
+        for target in targets:
+            calls, spread = crossing(target, curves)
+            ends = np.quantile(spread, ENDS, method="closest_observation") if len(spread) else (np.nan, np.nan)
+            cells.append({"pair": pair, "method": method, "target": target, "seeds": len(curves.dropna()),
+                          "calls": calls, "low": ends[0], "high": ends[1],
+                          "fewest": float(curves.columns[0]), "most": float(curves.columns[-1])})
+    return pd.DataFrame(cells)
+
+
+def reductions(calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.BASELINES) -> pd.DataFrame:
+    """The paper's delta, for each pair and target: per cent fewer calls of `method` than of the best rival.
+
+    bound is '' where both were measured, '>=' where only one end is known (the method is above the target at the
+    fewest calls, or no rival reaches it), and reduction nan where nothing can be said.
+    """
+    cells = []
+    for (pair, target), part in calls.groupby(["pair", "target"], sort=False):
+        own, others = part[part.method == method], part[part.method.isin([r for r in rivals if r != method])]
+        if own.empty or others.empty:
+            continue
+        mine, best = own.calls.item(), others.calls.min()
+        known = mine < np.inf and best > -np.inf
+        upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
+        cells.append({"pair": pair, "target": target, "rival": others.method[others.calls.idxmin()],
+                      "reduction": 100 * (1 - upper / lower) if known else np.nan,
+                      "bound": ">=" if known and not (np.isfinite(mine) and np.isfinite(best)) else ""})
+    return pd.DataFrame(cells, columns=["pair", "target", "rival", "reduction", "bound"])
+
+
+def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -> pd.DataFrame:
+    """Table 1 as text: a line for each pair and method in `order`, a column for each target, then the deltas.
+
+    `≤` where the smallest n is above the target already, `>` where no n reaches it; the interval in brackets.
+    """
+    lines = {}
+    for pair, part in calls.groupby("pair"):
+        for method in order:
+            for cell in part[part.method == method].itertuples():
+                lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
+        for method in (paper.CKD, "ckd"):
+            for cell in reductions(part, method).itertuples():
+                text = "" if np.isnan(cell.reduction) else f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
+                lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = text
+    out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
+    return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
+
+
+def _price(cell, thousands: bool) -> str:
+    def text(value: float) -> str:
+        shown = min(max(value, cell.fewest), cell.most)
+        number = f"{shown / 1000:.2f}" if thousands else f"{shown:.0f}"
+        return {-np.inf: "≤", np.inf: ">"}.get(value, "") + number
+    interval = "" if np.isnan(cell.low) or np.isinf(cell.calls) else f" [{text(cell.low)}, {text(cell.high)}]"
+    return text(cell.calls) + interval
+
+
+def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
+    """The paper's Table 1 and ours, in thousands of calls. InputError if these rows are not `comparable`."""
+    if not comparable(table):
+        raise InputError(f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which "
+                         f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these")
+    ours = calls.set_index(["pair", "method", "target"])
+    lines = []
+    for pair, by_method in paper.TABLE1.items():
+        for method, prices in by_method.items():
+            for target, price in zip(paper.TABLE1_TARGETS, prices):
+                cell = ours.loc[(pair, method, target)] if (pair, method, target) in ours.index else None
+                lines.append({"pair": pair, "method": method, "target": target,
+                              "paper": "–" if price is None else f"{price:.2f}",
+                              "ours": "not run" if cell is None else _price(cell, thousands=True),
+                              "seeds": 0 if cell is None else int(cell.seeds)})
+    return pd.DataFrame(lines)

@@ -1,0 +1,23 @@
+"""Figures of what `report` computes; a method is drawn the same in each."""
+
+from . import claims
+from .curves import accuracy_curves, calls_saved, differences, dots, history, spectra
+from .style import ordered, save, style
+from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
+
+__all__ = [
+    "accuracy_curves",
+    "calls_saved",
+    "claims",
+    "class_accuracy",
+    "comparison",
+    "differences",
+    "dots",
+    "history",
+    "offset_blindness",
+    "ordered",
+    "save",
+    "spectra",
+    "style",
+    "teacher_calls",
+]

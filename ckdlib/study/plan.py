@@ -1,0 +1,109 @@
+"""What a batch will cost before it starts, from the rows that are there or from assumptions."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from .. import methods, models
+from ..images import Dataset
+from .runs import Run, grouped, needing_teacher
+
+# Until early stopping ends, where no row tells: the mean of the pilot's 21 students.
+EPOCHS = 393
+FLOPS = {"GPU": 1e13, "2-core CPU": 2e11}  # a second, assumed where nothing was measured yet
+
+
+def plan(
+    runs: Sequence[Run], rows: Sequence[dict], datasets: Mapping[str, Dataset], device: str
+) -> list[str]:
+    """A line for each experiment: runs, teacher calls, hours.
+
+    Calls are counted beyond those of the lines above, since runs of one teacher and seed share
+    them; hours are told from like rows, or by stated assumptions.
+    """
+    on_cpu = device == "cpu"
+    like = [row for row in rows if ("CPU" in row["device"]) == on_cpu]
+    epochs = kept_epochs(rows)
+    asked: dict[tuple, int] = defaultdict(int)  # dataset, teacher, seed -> calls so far
+    lines = []
+    for experiment, part in grouped(runs, "experiment").items():
+        before = sum(asked.values())
+        for ledger, same in grouped(needing_teacher(part), "dataset", "teacher", "seed").items():
+            asked[ledger] = max(asked[ledger], *(run.n for run in same))
+        calls = sum(asked.values()) - before
+        each = f", {epochs:.0f} epochs each" if part[0].recipe.schedule == "plateau" else ""
+        if like:
+            seconds = expected_seconds(part, like)
+            hours = f"{_hours(seconds)} hours, one at a time (from like rows{each})"
+        else:
+            flops = sum(_flops(run, datasets[run.dataset], epochs) for run in part)
+            hours = _assumed(flops, on_cpu, each)
+        more = " more" if before else ""
+        lines.append(f"{experiment}: {len(part)} runs, {calls}{more} teacher calls, {hours}")
+    return lines
+
+
+def _assumed(flops: float, on_cpu: bool, each: str) -> str:
+    kinds = [kind for kind in FLOPS if on_cpu or kind == "GPU"]
+    return " or ".join(
+        f"{_hours(flops / FLOPS[kind])} {kind} hours "
+        f"(assuming {FLOPS[kind] / 1e12:g} TFLOP/s{each})"
+        for kind in kinds
+    )
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    if hours < 0.1:
+        return "under 0.1"
+    return f"about {hours:.1f}" if hours < 10 else f"about {hours:,.0f}"
+
+
+def _flops(run: Run, dataset: Dataset, epochs: float) -> float:
+    """Arithmetic of one run.
+
+    Three forward passes (one forward, two backward) of each image of each step.
+    """
+    images = methods.get(run.method).passes * run.recipe.batch
+    forward = models.flops(run.student, len(dataset.classes), dataset.transform.crop)
+    return 3 * images * expected_steps(run, epochs) * forward
+
+
+def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:
+    """Seconds that `runs` will take one after another; None while nothing was measured.
+
+    The steps of each (`expected_steps`), at the seconds a step of the rows of its images, student
+    and method, else of its student, else of all.
+    """
+    measured: dict[Hashable, list[float]] = defaultdict(list)
+    for row in rows:
+        if row["steps"]:
+            for like in _likeness(row["dataset"], row["student"], row["method"]):
+                measured[like].append(row["seconds"] / row["steps"])
+    if not measured:
+        return None
+    epochs = kept_epochs(rows)
+    total = 0.0
+    for run in runs:
+        alike = _likeness(run.dataset, run.student, run.method)
+        rates = next(measured[like] for like in alike if like in measured)
+        total += expected_steps(run, epochs) * sum(rates) / len(rates)
+    return total
+
+
+def _likeness(dataset: str, student: str, method: str) -> tuple[tuple, ...]:
+    return (Path(dataset).name, student, method), (student,), ()
+
+
+def expected_steps(run: Run, epochs: float) -> float:
+    """Optimiser steps of a run: its recipe's, or with early stopping those of `epochs`."""
+    epoch = methods.steps_per_epoch(run.n, run.recipe.batch)
+    return run.recipe.steps or min(epochs, run.recipe.max_epochs) * epoch
+
+
+def kept_epochs(rows: Iterable[dict]) -> float:
+    """Epochs after which early stopping ended a training: the rows' mean, EPOCHS without any."""
+    stopped = [row for row in rows if row["recipe"]["schedule"] == "plateau"]
+    took = [row["steps"] / methods.steps_per_epoch(row["n"], row["recipe"]["batch"])
+            for row in stopped]
+    return sum(took) / len(took) if took else EPOCHS

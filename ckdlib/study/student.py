@@ -1,0 +1,203 @@
+"""One student: from its task to its row, its measures and the probes along its training."""
+
+import json
+import threading
+import time
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .. import losses, models
+from ..errors import OutOfTime
+from ..files import read_tensors, write_tensors
+from ..images import Views
+from ..metrics import accuracy, measure
+from ..reproducibility import code_version, device_name, versions
+from ..training import Progress, Result, fit, predict, validate
+from ..training.evaluate import TARGET_WEIGHTS
+from ..training.features import Features
+from .grid import profile
+from .store import SCHEMA
+from .tasks import Task
+from .workspace import Workspace
+
+
+class StudentResult(NamedTuple):
+    """What a trained student leaves behind."""
+
+    row: dict[str, Any]
+    measures: dict[str, Any] | None  # None of a diverged one
+    probes: list[dict[str, Any]]  # taken along its training
+
+
+class StudentInputs(NamedTuple):
+    """What one student learns from, on the device."""
+
+    train_views: Views  # of the images that the teacher was shown
+    val_views: Views
+    test_views: Views
+    teacher_logits: Tensor | None  # [n, C]; None for methods that need no teacher
+    features: Features | None
+
+    def offset(self, net: nn.Module) -> Tensor | None:
+        """[C]: what calibration would add to the logits; None without answers."""
+        if self.teacher_logits is None:
+            return None
+        labels = self.train_views.labels
+        target = losses.joint_target(labels, self.teacher_logits, *TARGET_WEIGHTS)
+        return losses.calibration_offset(predict(net, self.train_views), target)
+
+
+def train_student(
+    task: Task,
+    workspace: Workspace,
+    deadline: float | None = None,
+    stop: threading.Event | None = None,
+) -> StudentResult:
+    """Train one student on the kept teacher calls; its weights and test logits are kept.
+
+    Raises
+    ------
+    OutOfTime
+        Past `deadline`, or where `stop` is set, at the end of a round.
+    """
+
+    def in_time() -> None:
+        late = deadline is not None and time.monotonic() > deadline
+        if late or (stop is not None and stop.is_set()):
+            raise OutOfTime
+
+    def after_round(progress: Progress) -> None:
+        in_time()
+        if every and progress.rounds % every == 0:
+            probes.append(probe(task.key, inputs, net, progress))
+
+    in_time()
+    inputs = _inputs(task, workspace)
+    every = _rounds_between_probes(task)
+    probes: list[dict[str, Any]] = []
+    net = models.new(task.run.student, len(task.dataset.classes), task.run.seed)
+    net = net.to(workspace.device)
+    result = fit(
+        net,
+        task.method,
+        task.run.recipe,
+        inputs.train_views,
+        inputs.teacher_logits,
+        inputs.val_views,
+        task.run.seed,
+        after_round=after_round,
+        features=inputs.features,
+        precision=workspace.precision,
+    )
+    logits = predict(net, inputs.test_views)
+    folder = workspace.results
+    write_tensors(folder / "students" / f"{task.key}.safetensors", net.state_dict())
+    write_tensors(folder / "logits" / f"{task.key}.safetensors", {"test": logits.half()})
+    row = _row(task, workspace, inputs, result, validate(net, inputs.val_views), logits)
+    if result.status != "done":
+        return StudentResult(row, None, probes)
+    reference = None
+    if task.teacher_sha256:
+        reference = _teacher_test_logits(workspace.teacher_logits(task.teacher_sha256))
+    labels = inputs.test_views.labels
+    measures = measure(task.key, logits, labels, reference, inputs.offset(net))
+    return StudentResult(row, measures, probes)
+
+
+def _inputs(task: Task, workspace: Workspace) -> StudentInputs:
+    dataset, device = task.dataset, torch.device(workspace.device)
+    train_views = Views(dataset.train[task.train_index], dataset.transform, device)
+    val_views = Views(dataset.train[task.val_index], dataset.transform, device)
+    test_views = _test_views(dataset, workspace.device)
+    if not task.teacher_sha256:
+        return StudentInputs(train_views, val_views, test_views, None, None)
+    ledger = workspace.ledger(dataset, task.teacher_sha256, task.run.seed)
+    teacher_logits = ledger.kept(task.train_index).to(device)
+    features = None
+    if task.method.white_box:
+        features = ledger.kept_features(task.train_index, device)
+    return StudentInputs(train_views, val_views, test_views, teacher_logits, features)
+
+
+def _test_views(dataset, device: str) -> Views:
+    """The test views of a dataset, once a process."""
+    held = _TEST_VIEWS.setdefault(dataset.digest, {})
+    key = (dataset.transform, device)
+    if key not in held:
+        views = Views(dataset.test, dataset.transform, device)
+        if device != "cpu":
+            torch.cuda.synchronize(device)  # whatever stream reads it next
+        held[key] = views
+    return held[key]
+
+
+_TEST_VIEWS: dict[str, dict] = {}
+
+
+@cache
+def _teacher_test_logits(path: Path) -> Tensor:
+    return read_tensors(path)[0]["test"]
+
+
+def _rounds_between_probes(task: Task) -> int:
+    if not task.method.needs_teacher:
+        return 0
+    return profile(task.run.profile).experiments[task.run.experiment].follow
+
+
+def _row(
+    task: Task,
+    workspace: Workspace,
+    inputs: StudentInputs,
+    result: Result,
+    score: Tensor,
+    logits: Tensor,
+) -> dict[str, Any]:
+    right = accuracy(logits, inputs.test_views.labels)
+    row = {
+        "schema": SCHEMA,
+        **asdict(task.run),
+        **task.identity,
+        "run": task.key,
+        "dataset": task.dataset.name,
+        "learning_rate": task.run.recipe.learning_rate,
+        "status": result.status,
+        "teacher_calls": len(task.train_index) if task.method.needs_teacher else 0,
+        "val_accuracy": round(score.item(), 4),
+        "test_accuracy": round(right.item(), 4),
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "student_passes": result.student_passes,
+        "seconds": round(result.seconds, 2),
+        "logits": f"logits/{task.key}.safetensors",
+        "device": device_name(torch.device(workspace.device)),
+        "code": code_version(),
+        "versions": versions(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return json.loads(json.dumps(row))  # as it will be read again
+
+
+def probe(key: str, inputs: StudentInputs, net: nn.Module, progress: Progress) -> dict[str, Any]:
+    """A student as it is after a round.
+
+    `offset` is the norm of what calibration would add to the logits, `calibrated_accuracy` the test
+    accuracy if that were added.
+    """
+    logits = predict(net, inputs.test_views)
+    offset = inputs.offset(net)
+    labels = inputs.test_views.labels
+    return {
+        "run": key,
+        "step": progress.steps,
+        "loss": progress.loss,
+        "score": progress.score,
+        "test_accuracy": round(accuracy(logits, labels).item(), 4),
+        "offset": float(f"{offset.norm().item():.5g}"),
+        "calibrated_accuracy": round(accuracy(logits + offset, labels).item(), 4),
+    }

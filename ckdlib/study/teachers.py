@@ -1,0 +1,181 @@
+"""The teachers of a batch: found or trained first, then asked, once, about all images it needs."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .. import methods, models
+from ..errors import OutOfTime, choose
+from ..files import writable_folder, write_tensors
+from ..images import Dataset, Views, split, teacher_view
+from ..methods import INNER
+from ..metrics import measure
+from ..recipes import RECIPES, Recipe
+from ..teachers import Ledger, import_teacher, load_teacher, train_teacher
+from ..training import predict
+from .grid import profile
+from .runs import Run, grouped, needing_teacher
+from .tasks import Report, Task, inner_shapes
+from .workspace import Workspace
+
+Teachers = Mapping[tuple[str, str], tuple[nn.Module, dict]]  # (dataset, model) -> net, card
+
+
+def make_teacher(
+    profile_name: str,
+    model: str,
+    workspace: Workspace,
+    dataset_name: str | None = None,
+    recipe: str | None = None,
+    checkpoint: Path | None = None,
+    seed: int = 0,
+    time_budget: float | None = None,
+    report: Report = print,
+) -> dict:
+    """Find, import or train one teacher of a profile.
+
+    Parameters
+    ----------
+    recipe : str, optional
+        'reference' or 'fast'; the profile's own without.
+    checkpoint : Path, optional
+        A RepDistiller `.pth` to import instead of training.
+    time_budget : float, optional
+        Minutes.
+
+    Returns
+    -------
+    dict
+        The teacher's card. A teacher that is there already is kept, unless a checkpoint is given.
+    """
+    choose("model", model, models.NAMES)
+    if recipe is not None:
+        choose("teacher recipe", recipe, RECIPES)
+    chosen = profile(profile_name)
+    folder = writable_folder(workspace.results) / "teachers"
+    dataset = workspace.dataset(dataset_name or chosen.dataset)
+    device = torch.device(workspace.device)
+    if checkpoint is not None:
+        return import_teacher(dataset, model, checkpoint, folder, device)
+    path = workspace.teacher_path(dataset, model)
+    if path.exists():
+        return load_teacher(path, dataset, model, device)[1]
+    deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
+    own = RECIPES[recipe] if recipe else chosen.teacher_recipe
+    return _train(workspace, dataset, model, own, seed, deadline, report)
+
+
+def _train(
+    workspace: Workspace,
+    dataset: Dataset,
+    model: str,
+    recipe: Recipe,
+    seed: int,
+    deadline: float | None,
+    report: Report,
+) -> dict:
+    folder = workspace.results / "teachers"
+    device = torch.device(workspace.device)
+    precision = workspace.precision
+    return train_teacher(
+        dataset, model, recipe, folder, device, seed, deadline, report, precision
+    )
+
+
+def open_teachers(
+    runs: Sequence[Run],
+    workspace: Workspace,
+    datasets: Mapping[str, Dataset],
+    deadline: float | None,
+    report: Report,
+) -> Teachers:
+    """Every teacher that the runs need, loaded once; those that are missing are trained first."""
+    device = torch.device(workspace.device)
+    teachers = {}
+    for (name, model), part in sorted(grouped(needing_teacher(runs), "dataset", "teacher").items()):
+        dataset = datasets[name]
+        path = workspace.teacher_path(dataset, model)
+        if not path.exists():
+            recipe = profile(part[0].profile).teacher_recipe
+            _train(workspace, dataset, model, recipe, 0, deadline, report)
+        teachers[name, model] = load_teacher(path, dataset, model, device)
+    return teachers
+
+
+def ask_teachers(
+    tasks: Iterable[Task],
+    teachers: Teachers,
+    workspace: Workspace,
+    add_features: bool,
+    deadline: float | None,
+    report: Report,
+) -> None:
+    """Make every call that the tasks need, once.
+
+    Those of the largest n hold all others of a teacher and seed. Feature maps are kept of the calls
+    that white-box tasks need, of this batch or of the profile, so that a later experiment finds
+    them. The teacher is also run on the test images, for Table 3 and Figure 5; that is no call.
+    """
+    device = torch.device(workspace.device)
+    asking = [task for task in tasks if task.method.needs_teacher]
+    by_teacher = grouped(asking, "run.dataset", "run.teacher")
+    for (name, model), part in by_teacher.items():
+        net, card = teachers[name, model]
+        dataset = part[0].dataset
+        _measure(net, card["weights_sha256"], workspace, dataset)
+        for seed, same in sorted(grouped(part, "run.seed").items()):
+            if deadline is not None and time.monotonic() > deadline:
+                raise OutOfTime(
+                    "time budget is used up while asking the teachers; the same command goes on"
+                )
+            ledger = workspace.ledger(dataset, card["weights_sha256"], seed)
+            view = teacher_view(dataset, seed, device)
+            before = ledger.calls
+            _ask(ledger, view, net, model, same, add_features)
+            made = ledger.calls - before
+            report(f"teacher {model}, seed {seed}: {made} calls made, {ledger.calls} kept")
+
+
+def _ask(
+    ledger: Ledger, view, net: nn.Module, model: str, tasks: Sequence[Task], add_features: bool
+) -> None:
+    def with_maps(images: Tensor) -> tuple[list[Tensor], Tensor]:
+        maps, logits = net.forward_features(images)
+        return maps[INNER], logits
+
+    dataset = tasks[0].dataset
+    seed = tasks[0].run.seed
+    most = max(task.run.n for task in tasks)
+    needed = max((task.run.n for task in tasks if task.method.white_box), default=0)
+    later = min(most, max(later_white_box(task.run) for task in tasks))
+    shapes = inner_shapes(model, dataset)
+    for n, missing in ((needed, "recompute" if add_features else "raise"), (later, "skip")):
+        if n:
+            index, _ = split(len(dataset.train), n, seed)
+            ledger.ask(index, view, with_maps, shapes, missing)
+    ledger.ask(split(len(dataset.train), most, seed)[0], view, net)
+
+
+def later_white_box(run: Run) -> int:
+    """The largest n at which the run's profile has white-box students of its teacher, or 0."""
+    grids = profile(run.profile).experiments
+    sizes = [0]
+    for grid in grids.values():
+        same = grid.dataset == grids[run.experiment].dataset
+        white_box = any(methods.get(name).white_box for name in grid.methods)
+        if same and white_box and (run.teacher, run.student) in grid.pairs:
+            sizes += grid.calls
+    return max(sizes)
+
+
+def _measure(net: nn.Module, digest: str, workspace: Workspace, dataset: Dataset) -> None:
+    """The teacher's test logits and measures, once."""
+    path = workspace.teacher_logits(digest)
+    if not path.exists():
+        test = Views(dataset.test, dataset.transform, workspace.device)
+        logits = predict(net, test)
+        workspace.store.note(measure(f"teacher {digest}", logits, test.labels))
+        write_tensors(path, {"test": logits})  # last: its presence says that both are there
