@@ -9,10 +9,9 @@ from scipy import stats
 
 from ckdlib import report, study
 from ckdlib.errors import InputError
-from ckdlib.methods import METHODS
 from ckdlib.report import figures, paper
 from ckdlib.report.calls import crossing
-from ckdlib.report.figures.style import method_style
+from ckdlib.report.figures.style import METHODS, method_style
 
 
 def row(method, n, seed, accuracy, **other):

@@ -24,7 +24,7 @@ def test_ten_thousand_rows_open_in_two_seconds(tmp_path):
     store = large(tmp_path / "large", 10_000)
     started = time.perf_counter()
     rows = store.rows()
-    plan.expected_seconds(study.select("paper"), rows)
+    plan.Pace(rows).seconds(study.select("paper"))
     assert time.perf_counter() - started < 2 and len(rows) == 10_000
 
 
@@ -40,8 +40,9 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
     for count in (0, 10_000):
         store = large(here.results.parent / f"rows{count}", count)
         known = store.rows()             # opening is timed above
+        pace = plan.Pace(known)
         started = time.perf_counter()
-        batch_module._train([task], tasks, known, replace(here, results=store.folder), 1, None, lambda line: None)
+        batch_module._train([task], tasks, pace, replace(here, results=store.folder), 1, None, lambda line: None)
         taken.append(time.perf_counter() - started)
     assert taken[1] < taken[0] + 0.1
 

@@ -222,7 +222,7 @@ def test_experiments_on_two_sets_of_images_run_together(here, brief):
 
 def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     def planned(runs):
-        return plan.plan(runs, here.store.rows(), {"digits": digits}, here.device)
+        return plan.plan(runs, plan.pace_on(here.device, here.store.rows()), {"digits": digits}, here.device)
 
     lines = planned(study.select("paper", ["black_box"], dataset="digits"))
     assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 96000 teacher calls, about ")    # 3 teachers, 5 seeds

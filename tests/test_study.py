@@ -213,21 +213,21 @@ def test_time_is_expected_from_like_rows():
     runs = study.select("quick", ["black_box"], method_names=["kd", "ckd"], calls=[40, 80], seeds=[1])
     like = {"student": "resnet8", "method": "kd", "n": 40, "seconds": 4.0, "steps": 60, "dataset": "digits",
             "recipe": {"schedule": "one_cycle", "batch": 64}}
-    assert plan.expected_seconds(runs, []) is None
-    assert plan.expected_seconds(runs, [like, like | {"method": "ckd", "seconds": 2.0}]) == 2 * (8 + 8 + 4 + 4) / 2
-    assert plan.expected_seconds(runs, [like | {"method": "dist"}]) == 4 * 8        # of the same student
+    assert plan.Pace([]).seconds(runs) is None
+    assert plan.Pace([like, like | {"method": "ckd", "seconds": 2.0}]).seconds(runs) == 2 * (8 + 8 + 4 + 4) / 2
+    assert plan.Pace([like | {"method": "dist"}]).seconds(runs) == 4 * 8        # of the same student
 
 
 def test_early_stopping_is_expected_after_the_epochs_that_rows_took():
     run, = study.select("paper", ["black_box"], pairs=["vgg13-vgg8"], method_names=["kd"], calls=[1600], seeds=[1])
     row = {"student": "vgg8", "method": "kd", "n": 128, "seconds": 10.0, "steps": 200, "dataset": "cifar100",
            "recipe": {"schedule": "plateau", "batch": 64}}
-    assert plan.kept_epochs([]) == plan.EPOCHS == 393 and plan.expected_steps(run, plan.kept_epochs([])) == 393 * 25
-    assert plan.kept_epochs([row, row | {"steps": 400}]) == 150
-    assert plan.expected_seconds([run], [row]) == pytest.approx(100 * 25 * 10 / 200)
+    assert plan.Pace([]).expected_epochs == plan.EPOCHS == 393 and plan.expected_steps(run, plan.Pace([]).expected_epochs) == 393 * 25
+    assert plan.Pace([row, row | {"steps": 400}]).expected_epochs == 150
+    assert plan.Pace([row]).seconds([run]) == pytest.approx(100 * 25 * 10 / 200)
     assert plan.expected_steps(run, 5000) == 1000 * 25                  # the protocol's most
     rows = [row for row in Store(PROJECT / "results/pilot").rows() if row["experiment"] == "protocol"]
-    assert plan.kept_epochs(rows) == pytest.approx(plan.EPOCHS, abs=0.5)
+    assert plan.Pace(rows).expected_epochs == pytest.approx(plan.EPOCHS, abs=0.5)
 
 
 def test_early_stopping_may_watch_the_loss():

@@ -8,8 +8,7 @@ from scipy import stats
 
 from ckdlib.report import claim_tables, claims, paper
 from ckdlib.report.figures import claims as claim_figures
-from ckdlib.report.paper import CKD, Claim
-from ckdlib.study.grid import WRN
+from ckdlib.report.paper import CKD, WRN, Claim
 from tests.test_verdict import ACCURACY, CURVE, EVERY, evidence
 
 
@@ -58,8 +57,8 @@ def test_figures_of_nothing_run_say_so():
 
 def test_directions_are_drawn_with_the_claimed_side_to_the_right():
     tables = evidence({CKD: CURVE, "kd": CURVE}, height={CKD: 1, "kd": 2})
-    claims = [Claim("F5", "black_box", "height", WRN, CKD, "kd")]
-    panel = claim_figures.directions(claims.verdicts(claims, tables)).axes[0]
+    made_up = [Claim("F5", "black_box", "height", WRN, CKD, "kd")]
+    panel = claim_figures.directions(claims.verdicts(made_up, tables)).axes[0]
     assert panel.lines[-1].get_xdata()[0] == pytest.approx(1)
 
 

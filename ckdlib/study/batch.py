@@ -10,7 +10,7 @@ from ..errors import InputError, OutOfTime
 from ..files import write_json
 from ..teachers import read_card
 from .executors import default_jobs, train_students
-from .plan import expected_seconds, plan
+from .plan import Pace, pace_on, plan
 from .runs import Run, grouped
 from .tasks import Report, Task, check, open_images, resolve
 from .teachers import ask_teachers, open_teachers
@@ -56,7 +56,8 @@ def run(
     runs = [one for one in runs if one.dataset in datasets]
     rows = workspace.store.rows(report)
     check(runs, workspace, datasets, rows)
-    for line in plan(runs, rows, datasets, workspace.device):
+    pace = pace_on(workspace.device, rows)
+    for line in plan(runs, pace, datasets, workspace.device):
         report(line)
     try:
         teachers = open_teachers(runs, workspace, datasets, deadline, report)
@@ -69,7 +70,7 @@ def run(
         report(str(stopped))
         return []
     _save_splits(todo, workspace)
-    new = _train(todo, tasks, rows, workspace, jobs, deadline, report)
+    new = _train(todo, tasks, pace, workspace, jobs, deadline, report)
     return [row for row in rows + new if row["run"] in tasks]
 
 
@@ -90,7 +91,7 @@ def _save_splits(tasks: Sequence[Task], workspace: Workspace) -> None:
 def _train(
     todo: Sequence[Task],
     tasks: dict[str, Task],
-    rows: Sequence[dict],
+    pace: Pace,
     workspace: Workspace,
     jobs: int | None,
     deadline: float | None,
@@ -114,9 +115,10 @@ def _train(
                 continue
             workspace.store.append(*result)
             new.append(result.row)
+            pace.add(result.row)
             bar.update()
             if bar.disable:
-                seconds = expected_seconds(left.values(), [*rows, *new]) or 0.0
+                seconds = pace.seconds(left.values()) or 0.0
                 minutes = seconds / jobs / 60
                 told = f"[{total - len(left)}/{total}] {describe(result.row)}"
                 report(f"{told}, about {minutes:.1f} min left")
@@ -138,6 +140,7 @@ def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
     """A line for each experiment: runs done, running and left, teacher calls kept, time left."""
     rows, running = workspace.store.rows(), set(workspace.store.running())
     done = {row["run"] for row in rows}
+    pace = pace_on(workspace.device, rows)
     lines = []
     for experiment, part in grouped(runs, "experiment").items():
         name = part[0].dataset
@@ -157,7 +160,7 @@ def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
         for model, seed in {(one.teacher, one.seed) for one in part}:
             if (name, model) in digests:
                 calls += workspace.ledger(dataset, digests[name, model], seed).calls
-        seconds = expected_seconds(left, rows)
+        seconds = pace.seconds(left)
         hours = "no estimate yet"
         if seconds is not None:
             hours = f"about {seconds / 3600:.2f} h one at a time"

@@ -13,17 +13,83 @@ EPOCHS = 393
 FLOPS = {"GPU": 1e13, "2-core CPU": 2e11}  # a second, assumed where nothing was measured yet
 
 
+class Pace:
+    """What rows tell of the time that runs take; a row more costs the same however many there are.
+
+    A run takes its steps (`expected_steps`) at the mean seconds a step of the rows of its images,
+    student and method, else of its student, else of all.
+    """
+
+    def __init__(self, rows: Iterable[dict] = ()):
+        self.rates: dict[Hashable, Mean] = defaultdict(Mean)
+        self.epochs = Mean()
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: dict) -> None:
+        """Take one more row into account."""
+        if row["steps"]:
+            for like in _likeness(row["dataset"], row["student"], row["method"]):
+                self.rates[like].add(row["seconds"] / row["steps"])
+        if row["recipe"]["schedule"] == "plateau":
+            epoch = methods.steps_per_epoch(row["n"], row["recipe"]["batch"])
+            self.epochs.add(row["steps"] / epoch)
+
+    @property
+    def expected_epochs(self) -> float:
+        """Epochs until early stopping ends: the rows' mean, EPOCHS without any."""
+        return self.epochs.value if self.epochs.count else EPOCHS
+
+    def seconds(self, runs: Iterable[Run]) -> float | None:
+        """Seconds that `runs` will take one after another; None while nothing was measured."""
+        if not self.rates:
+            return None
+        total = 0.0
+        for run in runs:
+            alike = _likeness(run.dataset, run.student, run.method)
+            rate = next(self.rates[like] for like in alike if like in self.rates)
+            total += expected_steps(run, self.expected_epochs) * rate.value
+        return total
+
+
+class Mean:
+    """A mean of what was added so far."""
+
+    def __init__(self) -> None:
+        self.count, self.value = 0, 0.0
+
+    def add(self, value: float) -> None:
+        """One value more."""
+        self.count += 1
+        self.value += (value - self.value) / self.count
+
+
+def pace_on(device: str, rows: Iterable[dict]) -> Pace:
+    """The pace of the rows that were made on a device of this kind."""
+    on_cpu = device == "cpu"
+    return Pace(row for row in rows if ("CPU" in row["device"]) == on_cpu)
+
+
+def _likeness(dataset: str, student: str, method: str) -> tuple[tuple, ...]:
+    return (Path(dataset).name, student, method), (student,), ()
+
+
+def expected_steps(run: Run, epochs: float) -> float:
+    """Optimiser steps of a run: its recipe's, or with early stopping those of `epochs`."""
+    epoch = methods.steps_per_epoch(run.n, run.recipe.batch)
+    return run.recipe.steps or min(epochs, run.recipe.max_epochs) * epoch
+
+
 def plan(
-    runs: Sequence[Run], rows: Sequence[dict], datasets: Mapping[str, Dataset], device: str
+    runs: Sequence[Run], pace: Pace, datasets: Mapping[str, Dataset], device: str
 ) -> list[str]:
     """A line for each experiment: runs, teacher calls, hours.
 
     Calls are counted beyond those of the lines above, since runs of one teacher and seed share
-    them; hours are told from like rows, or by stated assumptions.
+    them; hours are told from like rows (`pace_on`), or by stated assumptions.
     """
     on_cpu = device == "cpu"
-    like = [row for row in rows if ("CPU" in row["device"]) == on_cpu]
-    epochs = kept_epochs(rows)
+    epochs = pace.expected_epochs
     asked: dict[tuple, int] = defaultdict(int)  # dataset, teacher, seed -> calls so far
     lines = []
     for experiment, part in grouped(runs, "experiment").items():
@@ -32,8 +98,8 @@ def plan(
             asked[ledger] = max(asked[ledger], *(run.n for run in same))
         calls = sum(asked.values()) - before
         each = f", {epochs:.0f} epochs each" if part[0].recipe.schedule == "plateau" else ""
-        if like:
-            seconds = expected_seconds(part, like)
+        seconds = pace.seconds(part)
+        if seconds is not None:
             hours = f"{_hours(seconds)} hours, one at a time (from like rows{each})"
         else:
             flops = sum(_flops(run, datasets[run.dataset], epochs) for run in part)
@@ -67,43 +133,3 @@ def _flops(run: Run, dataset: Dataset, epochs: float) -> float:
     images = methods.get(run.method).passes * run.recipe.batch
     forward = models.flops(run.student, len(dataset.classes), dataset.transform.crop)
     return 3 * images * expected_steps(run, epochs) * forward
-
-
-def expected_seconds(runs: Iterable[Run], rows: Sequence[dict]) -> float | None:
-    """Seconds that `runs` will take one after another; None while nothing was measured.
-
-    The steps of each (`expected_steps`), at the seconds a step of the rows of its images, student
-    and method, else of its student, else of all.
-    """
-    measured: dict[Hashable, list[float]] = defaultdict(list)
-    for row in rows:
-        if row["steps"]:
-            for like in _likeness(row["dataset"], row["student"], row["method"]):
-                measured[like].append(row["seconds"] / row["steps"])
-    if not measured:
-        return None
-    epochs = kept_epochs(rows)
-    total = 0.0
-    for run in runs:
-        alike = _likeness(run.dataset, run.student, run.method)
-        rates = next(measured[like] for like in alike if like in measured)
-        total += expected_steps(run, epochs) * sum(rates) / len(rates)
-    return total
-
-
-def _likeness(dataset: str, student: str, method: str) -> tuple[tuple, ...]:
-    return (Path(dataset).name, student, method), (student,), ()
-
-
-def expected_steps(run: Run, epochs: float) -> float:
-    """Optimiser steps of a run: its recipe's, or with early stopping those of `epochs`."""
-    epoch = methods.steps_per_epoch(run.n, run.recipe.batch)
-    return run.recipe.steps or min(epochs, run.recipe.max_epochs) * epoch
-
-
-def kept_epochs(rows: Iterable[dict]) -> float:
-    """Epochs after which early stopping ended a training: the rows' mean, EPOCHS without any."""
-    stopped = [row for row in rows if row["recipe"]["schedule"] == "plateau"]
-    took = [row["steps"] / methods.steps_per_epoch(row["n"], row["recipe"]["batch"])
-            for row in stopped]
-    return sum(took) / len(took) if took else EPOCHS
