@@ -3,4 +3,5 @@
 Data flows one way: images (`data`) -> teacher calls (`teacher`, `ledger`) -> students (`methods`, `losses`, `train`)
 -> rows (`study`, `store`) -> tables and figures (`analysis`, `plots`).
 """
+
 __version__ = "0.2.0"

@@ -1,6 +1,7 @@
 """A user's mistake: one line that names the value and the remedy. The command line prints it and exits with 2."""
+
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Iterable, Mapping
 
 
 class InputError(ValueError):
@@ -25,5 +26,8 @@ def difference(one, other, name: str = "") -> str:
     """Where two values, of mappings their entries, differ: 'flip True and False, mean 0.5 and 0.4'."""
     if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
         return f"{name} {one} and {other}".strip()
-    return ", ".join(difference(one.get(key), other.get(key), f"{name}.{key}".strip("."))
-                     for key in one | other if one.get(key) != other.get(key))
+    return ", ".join(
+        difference(one.get(key), other.get(key), f"{name}.{key}".strip("."))
+        for key in one | other
+        if one.get(key) != other.get(key)
+    )

@@ -1,9 +1,10 @@
 """Files: everything is written beside its place and renamed into it."""
+
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,7 +32,11 @@ def write_json(path: Path, value) -> None:
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str) -> None:
     with replacing(path) as beside:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata)
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
+            beside,
+            metadata,
+        )
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -40,7 +45,9 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
     except SafetensorError as error:
-        raise InputError(f"{path} is not a complete safetensors file ({error}); remove it or make it again") from None
+        raise InputError(
+            f"{path} is not a complete safetensors file ({error}); remove it or make it again"
+        ) from None
 
 
 def writable_folder(path: Path) -> Path:
@@ -51,5 +58,7 @@ def writable_folder(path: Path) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"cannot write to {path} ({error.strerror}); choose another folder with --results") from None
+        raise InputError(
+            f"cannot write to {path} ({error.strerror}); choose another folder with --results"
+        ) from None
     return path

@@ -3,7 +3,8 @@
 A measure is taken once, when a student is done, and kept beside its row, so that analysis needs no logits. Logits are
 [N, C]: test images by classes.
 """
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from .reproducibility import generator
 
-DRAWS = 50                               # of test images, for Table 3; the same for every student
-DRAWN = 100                              # images a draw, as in section 6.2
+DRAWS = 50  # of test images, for Table 3; the same for every student
+DRAWN = 100  # images a draw, as in section 6.2
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ def class_singular_values(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
     curves = np.zeros((len(present := np.unique(labels)), logits.shape[1]))
     for curve, label in zip(curves, present):
         values = singular_values(logits[labels == label])
-        curve[:len(values)] = values
+        curve[: len(values)] = values
     return curves.mean(0)
 
 
@@ -62,25 +63,39 @@ def correlation_draws(images: int) -> Tensor:
     return torch.stack([torch.randperm(images, generator=random)[:DRAWN] for _ in range(DRAWS)])
 
 
-def measure(run: str, logits: Tensor, labels: Tensor, teacher: Tensor | None = None,
-            offset: Tensor | None = None) -> dict:
+def measure(
+    run: str,
+    logits: Tensor,
+    labels: Tensor,
+    teacher: Tensor | None = None,
+    offset: Tensor | None = None,
+) -> dict:
     """One line of measures, plain numbers of five digits.
 
     teacher: its logits [N, C] of the same images, for `correlation_gaps` (a draw each; None where a class has no
     variance). offset: [C], what calibration would add to the logits, for the calibrated curve and accuracy.
     """
     logits, labels = logits.cpu().double(), labels.cpu()
-    line = {"run": run, "raw": _digits(singular_values(logits)),
-            "centred": _digits(singular_values(logits - logits.mean(0))),
-            "by_class": _digits(class_singular_values(logits, labels))}
+    line = {
+        "run": run,
+        "raw": _digits(singular_values(logits)),
+        "centred": _digits(singular_values(logits - logits.mean(0))),
+        "by_class": _digits(class_singular_values(logits, labels)),
+    }
     if offset is not None:
         shifted = logits + offset.cpu().double()
-        line |= {"calibrated": _digits(singular_values(shifted)), "offset": _digits([float(offset.norm())])[0],
-                 "calibrated_accuracy": _digits([100 * float((shifted.argmax(1) == labels).double().mean())])[0]}
+        line |= {
+            "calibrated": _digits(singular_values(shifted)),
+            "offset": _digits([float(offset.norm())])[0],
+            "calibrated_accuracy": _digits(
+                [100 * float((shifted.argmax(1) == labels).double().mean())]
+            )[0],
+        }
     if teacher is not None:
         answers = teacher.cpu().double()
         line["correlation_gaps"] = _digits(
-            correlation_gap(logits[draw], answers[draw]) for draw in correlation_draws(len(logits)))
+            correlation_gap(logits[draw], answers[draw]) for draw in correlation_draws(len(logits))
+        )
     return line
 
 

@@ -91,7 +91,9 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
     for target in targets:
         check_target(target)
     pages = _Pages(options, workspace)
-    for dataset, model in dict.fromkeys((one.dataset, one.teacher) for one in needing_teacher(runs)):
+    for dataset, model in dict.fromkeys(
+        (one.dataset, one.teacher) for one in needing_teacher(runs)
+    ):
         name = f"01_teacher-{Path(dataset).name}-{model}"
         pages.execute("01_teacher", name, model=model, dataset=dataset, **pages.where())
     if options.profile == "quick":

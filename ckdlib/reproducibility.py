@@ -1,4 +1,5 @@
 """What a number depends on beside its inputs: hashes, seeds, device, precision, versions, code."""
+
 import hashlib
 import platform
 import threading
@@ -63,8 +64,10 @@ def choose_device(name: str | None) -> str:
     if device is None or device.type not in ("cpu", "cuda"):
         raise InputError(f"unknown device {name!r}: choose cpu or cuda")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
-                         f"devices; choose --device cpu")
+        raise InputError(
+            f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
+            f"devices; choose --device cpu"
+        )
     return name
 
 

@@ -1,4 +1,5 @@
 """Shared fixtures: digits, a small trained teacher, class folders of coloured images, a place in a temporary folder."""
+
 from dataclasses import replace
 
 import pytest
@@ -23,21 +24,36 @@ def digits():
 def teachers(digits, tmp_path_factory):
     """A folder that holds a teacher of a few steps."""
     folder = tmp_path_factory.mktemp("published") / "teachers"
-    train_teacher(digits, "resnet14", replace(BRIEF, steps=30, learning_rate=0.1), folder, torch.device("cpu"),
-                          report=lambda line: None)
+    train_teacher(
+        digits,
+        "resnet14",
+        replace(BRIEF, steps=30, learning_rate=0.1),
+        folder,
+        torch.device("cpu"),
+        report=lambda line: None,
+    )
     return folder
 
 
 @pytest.fixture
 def here(tmp_path, teachers):
-    return open_workspace(tmp_path / "results", tmp_path / "data", tmp_path / "cache", "cpu", teachers=teachers)
+    return open_workspace(
+        tmp_path / "results", tmp_path / "data", tmp_path / "cache", "cpu", teachers=teachers
+    )
 
 
 @pytest.fixture
 def brief():
     """Runs of a few steps: brief(methods, n, seeds)."""
+
     def runs(methods, n=(40,), seeds=(1,)):
-        return [replace(run, recipe=BRIEF) for run in study.select("quick", ["black_box"], method_names=methods, calls=n, seeds=seeds)]
+        return [
+            replace(run, recipe=BRIEF)
+            for run in study.select(
+                "quick", ["black_box"], method_names=methods, calls=n, seeds=seeds
+            )
+        ]
+
     return runs
 
 
@@ -50,5 +66,7 @@ def folder(tmp_path):
             (tmp_path / "animals" / part / name).mkdir(parents=True)
             for i in range(8):
                 pixels = torch.randint(256, (12, 12, 3), generator=random, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(tmp_path / "animals" / part / name / f"{i}.png")
+                Image.fromarray(pixels.numpy()).save(
+                    tmp_path / "animals" / part / name / f"{i}.png"
+                )
     return tmp_path / "animals"

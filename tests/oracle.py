@@ -4,6 +4,7 @@ Curves meet everything that is printed of a pair at once, and are as smooth as t
 not printed is chosen here and says so: Figure 5's heights, the cars' accuracies, the gaps of
 Appendix B, and the noise of correlations and heights (as the pilot's measures show it).
 """
+
 from dataclasses import asdict
 
 import numpy as np
@@ -17,12 +18,12 @@ from ckdlib.training import Recipe
 GRIDS = study.profile(paper.PROFILE).experiments
 CALLS = np.array(GRIDS["black_box"].calls)
 METHODS = (*BASELINES, CKD)
-SHARES = {"seed": 0.1, "method": 0.1, "own": 0.8}        # of the variance; so in the pilot, about
-RANKS = 10                               # singular values of each student
+SHARES = {"seed": 0.1, "method": 0.1, "own": 0.8}  # of the variance; so in the pilot, about
+RANKS = 10  # singular values of each student
 CORRELATION_SD, HEIGHT_SD = 0.004, 0.02  # of one student, beside an accuracy's sd of 1
 HEIGHTS = {CKD: 1.4, "mixup": 1.7, "rkd": 2.0, "crd": 2.0, "kd": 2.0, "dist": 2.2}
 CARS_RIVALS = {"crd": 30.0, "dist": 29.0, "kd": 28.5, "mixup": 28.0, "rkd": 27.0}
-LARGE_GAPS = (4.0, 2.8, 1.8, 0.2)        # of CKD above CRD, at each n of Appendix B
+LARGE_GAPS = (4.0, 2.8, 1.8, 0.2)  # of CKD above CRD, at each n of Appendix B
 LARGE_RIVALS = {"crd": 0.0, "dist": -1.0, "kd": -1.5, "mixup": -2.0, "rkd": -2.5}
 
 
@@ -40,7 +41,7 @@ def curves(pair: str) -> dict[str, np.ndarray]:
 
     Second differences are the smallest that allows; every curve rises by at least 0.3 a step; a
     dash lies half a point beyond its target."""
-    equal, at_least = [], []             # lines of weights [M N] and what they give
+    equal, at_least = [], []  # lines of weights [M N] and what they give
 
     def weights(**parts: np.ndarray) -> np.ndarray:
         return np.concatenate([parts.get(name, np.zeros(len(CALLS))) for name in METHODS])
@@ -69,11 +70,18 @@ def _smoothest(equal: list, at_least: list) -> np.ndarray:
     constraints = []
     for kind, lines in (("eq", equal), ("ineq", at_least)):
         left, right = (np.array(part) for part in zip(*lines, strict=True))
-        constraints.append({"type": kind, "fun": lambda x, a=left, b=right: a @ x - b,
-                            "jac": lambda x, a=left: a})
+        constraints.append(
+            {"type": kind, "fun": lambda x, a=left, b=right: a @ x - b, "jac": lambda x, a=left: a}
+        )
     start = np.tile(20 + 15 * np.log2(CALLS / CALLS[0]), len(METHODS))
-    found = minimize(lambda x: x @ matrix @ x / 2, start, jac=lambda x: matrix @ x, method="SLSQP",
-                     constraints=constraints, options={"maxiter": 500, "ftol": 1e-9})
+    found = minimize(
+        lambda x: x @ matrix @ x / 2,
+        start,
+        jac=lambda x: matrix @ x,
+        method="SLSQP",
+        constraints=constraints,
+        options={"maxiter": 500, "ftol": 1e-9},
+    )
     assert found.success, found.message
     return found.x
 
@@ -86,7 +94,7 @@ def truth() -> dict[str, dict[tuple[str, str], np.ndarray]]:
     for pair, means in paper.FIGURE4_MEANS.items():
         shape = box[pair, "rkd"][np.isin(CALLS, few)]
         for method, value in means.items():
-            if method != "rkd":          # its rows are black_box's
+            if method != "rkd":  # its rows are black_box's
                 pooled[pair, method] = shape - shape.mean() + value
         pooled[pair, "ckd"] = box[pair, CKD][np.isin(CALLS, few)]
     for pair, methods in paper.TABLE2.items():
@@ -99,12 +107,18 @@ def truth() -> dict[str, dict[tuple[str, str], np.ndarray]]:
         base = np.array([60.0, 62.0, 64.0, 66.0])
         large[pair, CKD] = base + LARGE_GAPS
         large |= {(pair, rival): base + below for rival, below in LARGE_RIVALS.items()}
-    return {"black_box": box, "dimensionality": pooled, "white_box": hints, "cars": cars,
-            "large_n": large}
+    return {
+        "black_box": box,
+        "dimensionality": pooled,
+        "white_box": hints,
+        "cars": cars,
+        "large_n": large,
+    }
 
 
-def replication(generator: np.random.Generator, true: dict, seeds: int = 5,
-                sd: float = 1.0) -> tuple[list[dict], dict[str, dict]]:
+def replication(
+    generator: np.random.Generator, true: dict, seeds: int = 5, sd: float = 1.0
+) -> tuple[list[dict], dict[str, dict]]:
     """Rows and measures as a batch of profile `paper` would leave them.
 
     sd: of an accuracy, in points; Table 2's is the printed one times `sd`. Of its variance SHARES
@@ -133,13 +147,28 @@ def row(experiment: str, pair: str, method: str, n: int, seed: int, accuracy: fl
     teacher, student = pair.split("-")
     recipe = asdict(Recipe())
     dataset = GRIDS[experiment].dataset or paper.DATASET
-    return {"run": f"{dataset} {pair} {method} {n} {seed}", "profile": paper.PROFILE,
-            "experiment": experiment, "dataset": dataset, "dataset_sha256": dataset,
-            "teacher": teacher, "student": student, "teacher_sha256": f"{teacher} {dataset}",
-            "method": method, "n": n, "seed": seed, "recipe": recipe,
-            "learning_rate": recipe["learning_rate"], "precision": "float32", "status": "done",
-            "teacher_calls": n, "student_passes": 1, "seconds": 1.0, "val_accuracy": accuracy,
-            "test_accuracy": accuracy}
+    return {
+        "run": f"{dataset} {pair} {method} {n} {seed}",
+        "profile": paper.PROFILE,
+        "experiment": experiment,
+        "dataset": dataset,
+        "dataset_sha256": dataset,
+        "teacher": teacher,
+        "student": student,
+        "teacher_sha256": f"{teacher} {dataset}",
+        "method": method,
+        "n": n,
+        "seed": seed,
+        "recipe": recipe,
+        "learning_rate": recipe["learning_rate"],
+        "precision": "float32",
+        "status": "done",
+        "teacher_calls": n,
+        "student_passes": 1,
+        "seconds": 1.0,
+        "val_accuracy": accuracy,
+        "test_accuracy": accuracy,
+    }
 
 
 def measure(generator: np.random.Generator, pair: str, method: str, sd: float) -> dict:

@@ -1,4 +1,5 @@
 """The benchmark: its straightforward implementation computes the library's losses; its lines hold what they must."""
+
 import json
 import multiprocessing
 import subprocess
@@ -20,7 +21,12 @@ def batch():
     images, answers = bench.made_up()
     random = torch.Generator().manual_seed(3)
     index = torch.stack([torch.randperm(IMAGES, generator=random)[:64] for _ in range(2)])
-    return images.labels, index, answers[index], 2 * torch.randn(2, 64, bench.CLASSES, generator=random)
+    return (
+        images.labels,
+        index,
+        answers[index],
+        2 * torch.randn(2, 64, bench.CLASSES, generator=random),
+    )
 
 
 def plain(method):
@@ -31,7 +37,11 @@ def plain(method):
 def test_both_compute_the_same_loss(batch, method, ours):
     labels, index, answers, logits = batch
     theirs = plain(method).loss(logits, labels[index], answers, index[0])
-    terms = methods.get(ours).loss(Batch(index, labels[index], answers, logits, torch.tensor(0.0), labels, {}, torch.Generator()))
+    terms = methods.get(ours).loss(
+        Batch(
+            index, labels[index], answers, logits, torch.tensor(0.0), labels, {}, torch.Generator()
+        )
+    )
     torch.testing.assert_close(theirs, sum(terms.values()), rtol=1e-5, atol=1e-6)
 
 
@@ -44,8 +54,10 @@ def test_both_compute_the_same_contrast(batch):
     counts = torch.zeros(64, IMAGES).scatter_add_(1, negatives, torch.ones(64, 50))
     states = [{name: value.clone() for name, value in helper.state_dict().items()}]
     found = []
-    for compute in (lambda: helper(logits[0], answers[0], index[0], counts),
-                    lambda: plain_crd(helper, logits[0], answers[0], index[0], negatives)):
+    for compute in (
+        lambda: helper(logits[0], answers[0], index[0], counts),
+        lambda: plain_crd(helper, logits[0], answers[0], index[0], negatives),
+    ):
         helper.load_state_dict(states[0])
         found.append([compute().detach(), helper.bank_student.clone(), helper.bank_teacher.clone()])
     for ours, theirs in zip(*found):
@@ -60,18 +72,51 @@ def test_the_straightforward_one_learns():
 
 
 def test_the_command_writes_what_it_prints(tmp_path, capsys):
-    assert main(["bench", "--pair", "resnet20-resnet8", "--methods", "ckd", "--device", "cpu", "--turns", "2", "--steps", "2",
-                 "--jobs", "1", "--json", str(tmp_path / "bench.json")]) == 0
-    line, = json.loads((tmp_path / "bench.json").read_text())
-    assert {"teacher": "resnet20", "student": "resnet8", "method": "ckd", "device": "cpu"}.items() <= line.items()
-    assert line["seconds_per_step"] > 0 and len(line["ratios"]) == 2 and line["peak_memory_mb"] > 100
+    assert (
+        main(
+            [
+                "bench",
+                "--pair",
+                "resnet20-resnet8",
+                "--methods",
+                "ckd",
+                "--device",
+                "cpu",
+                "--turns",
+                "2",
+                "--steps",
+                "2",
+                "--jobs",
+                "1",
+                "--json",
+                str(tmp_path / "bench.json"),
+            ]
+        )
+        == 0
+    )
+    (line,) = json.loads((tmp_path / "bench.json").read_text())
+    assert {
+        "teacher": "resnet20",
+        "student": "resnet8",
+        "method": "ckd",
+        "device": "cpu",
+    }.items() <= line.items()
+    assert (
+        line["seconds_per_step"] > 0 and len(line["ratios"]) == 2 and line["peak_memory_mb"] > 100
+    )
     assert line["students_per_hour"] == pytest.approx(3600 / 2400 / line["seconds_per_step"])
     assert f"{line['ratio']:.2f}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words, says", [
-    (["--methods", "vid"], "unknown method of the benchmark 'vid'"), (["--turns", "0"], "--turns 0"), (["--pair", "resnet8"], "is not a pair"),
-    (["--device", "tpu"], "unknown device 'tpu'")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["--methods", "vid"], "unknown method of the benchmark 'vid'"),
+        (["--turns", "0"], "--turns 0"),
+        (["--pair", "resnet8"], "is not a pair"),
+        (["--device", "tpu"], "unknown device 'tpu'"),
+    ],
+)
 def test_mistakes(words, says, capsys):
     assert main(["bench", *words]) == 2
     assert says in capsys.readouterr().err
@@ -81,13 +126,15 @@ def test_students_in_threads_take_their_turns_together():
     """As on CUDA: three students, one report a turn."""
     here, there = multiprocessing.Pipe()
     case = bench.Case("resnet20", "resnet8", "kd", "cpu", "bfloat16", 1)
-    worker = threading.Thread(target=bench.run_ours, args=(case, there, 3, torch.get_num_threads(), 3))
+    worker = threading.Thread(
+        target=bench.run_ours, args=(case, there, 3, torch.get_num_threads(), 3)
+    )
     worker.start()
     for _ in range(3):
         here.send(True)
         seconds, used = here.recv()
         assert seconds > 0 and used > 100
-        assert not here.poll(0.2)        # waits to be told
+        assert not here.poll(0.2)  # waits to be told
     here.send(False)
     worker.join(20)
     assert not worker.is_alive()
@@ -106,18 +153,34 @@ def test_the_floor():
     assert models.activations("resnet8", 100, 32) == 16 * 32**2 * 3 + 32 * 16**2 * 3 + 64 * 8**2 * 3
     case = bench.Case("resnet20", "resnet8", "kd", "cuda", "bfloat16", 1)
     assert bench.floor(case, 1e30, 1e12) == pytest.approx(14 * 2 * 64 * 86016 / 1e12)
-    assert bench.floor(case._replace(precision="float32"), 1e30, 1e12) == 2 * bench.floor(case, 1e30, 1e12)
-    assert bench.floor(case, 1e12, 1e30) == pytest.approx(3 * 64 * models.flops("resnet8", 100, 32) / 1e12)
+    assert bench.floor(case._replace(precision="float32"), 1e30, 1e12) == 2 * bench.floor(
+        case, 1e30, 1e12
+    )
+    assert bench.floor(case, 1e12, 1e30) == pytest.approx(
+        3 * 64 * models.flops("resnet8", 100, 32) / 1e12
+    )
     assert bench.floor(case._replace(device="cpu"), 1e12, 1) == bench.floor(case, 1e12, 1e30)
 
 
 def test_hours_of_table_1():
-    lines = [{"teacher": pair[0], "student": pair[1], "method": method, "seconds_per_step": seconds, "students_at_once": 4}
-             for pair in study.profile("paper").experiments["black_box"].pairs
-             for method, seconds in (("kd", 0.004), ("rkd", 0.004), ("crd", 0.008), ("ckd", 0.004))]
-    steps = 393 * 5 * sum(-(-n // 64) for n in range(1600, 6401, 400))      # of a pair and method, five seeds
+    lines = [
+        {
+            "teacher": pair[0],
+            "student": pair[1],
+            "method": method,
+            "seconds_per_step": seconds,
+            "students_at_once": 4,
+        }
+        for pair in study.profile("paper").experiments["black_box"].pairs
+        for method, seconds in (("kd", 0.004), ("rkd", 0.004), ("crd", 0.008), ("ckd", 0.004))
+    ]
+    steps = (
+        393 * 5 * sum(-(-n // 64) for n in range(1600, 6401, 400))
+    )  # of a pair and method, five seeds
     text = bench.table_hours(lines)
     assert "1,170 students" in text and "all 1,950" in text
-    assert f"in {3 * steps * 0.001 * (1 + 2 + 1 + 1 + 1 + 2) / 3600:.1f} hours" in text      # kd crd mixup rkd dist ckd_pairs
+    assert (
+        f"in {3 * steps * 0.001 * (1 + 2 + 1 + 1 + 1 + 2) / 3600:.1f} hours" in text
+    )  # kd crd mixup rkd dist ckd_pairs
     assert text.endswith(f"in {3 * steps * 0.001 * 12 / 3600:.1f}")
     assert bench.table_hours(lines[:-1]) == ""

@@ -1,4 +1,5 @@
 """A user's mistakes on the command line: one line that names the value, exit code 2, nothing written."""
+
 import os
 import subprocess
 import sys
@@ -15,33 +16,54 @@ from ckdlib.__main__ import main
 COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
 
 
-@pytest.mark.parametrize("words, says", [
-    (["run", "--profile", "quik"], "unknown profile 'quik'"),
-    (["run", "--experiment", "blackbox"], "'blackbox'"),
-    (["run", "--methods", "kdd"], "unknown method 'kdd'"),
-    (["run", "--methods", "rkd_3"], "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
-    (["run", "--experiment", "white_box", "--pair", "vgg13-resnet8"], "which cannot be matched; choose a pair of one family"),
-    (["run", "--experiment", "cars", "--dataset", "stanford_cars", "--data", "/nowhere"], "Stanford Cars cannot be downloaded"),
-    (["run", "--experiment", "large_n", "--n", "16000"], "n = 16000 teacher calls and 4000 further images for validation are more than the 1297"),
-    (["run", "--methods", "vid", "--n", "800"], "nothing to run: no experiment holds all of these"),
-    (["run", "--pair", "resnet14-resnet9"], "unknown model 'resnet9'"),
-    (["run", "--dataset", "digit"], "unknown dataset 'digit'"),
-    (["run", "--dataset", "/nowhere/images"], "no folder /nowhere/images/train"),
-    (["run", "--device", "tpu"], "unknown device 'tpu'"),
-    (["run", "--n", "0"], "n = 0 is too few teacher calls"),
-    (["run", "--n", "2000"], "choose n of at most 1038"),
-    (["run", "--n", "many"], "invalid int value: 'many'"),
-    (["run", "--jobs", "0"], "--jobs 0"),
-    (["run", "--time-budget", "-3"], "--time-budget -3"), (["run", "--time-budget", "nan"], "--time-budget nan"),
-    (["run", "--image-size", "3"], "image size 3"),
-    (["run", "--result", "x", "--bogus"], "--bogus"),
-    (["batch", "--targets", "101"], "target 101"),
-    (["status", "--profile", "quik"], "unknown profile 'quik'"),
-    (["teacher", "--model", "resnet15"], "unknown model 'resnet15'"),
-    (["teacher", "--model", "resnet14", "--recipe", "slow"], "unknown teacher recipe 'slow'"),
-    (["teacher", "--model", "resnet14", "--import", "/nowhere.pth"], "/nowhere.pth"),
-    (["notebook", "notebooks/09.ipynb", "out.ipynb"], "no notebook notebooks/09.ipynb"),
-    ([], "arguments are required"), (["walk"], "'walk'")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["run", "--profile", "quik"], "unknown profile 'quik'"),
+        (["run", "--experiment", "blackbox"], "'blackbox'"),
+        (["run", "--methods", "kdd"], "unknown method 'kdd'"),
+        (
+            ["run", "--methods", "rkd_3"],
+            "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10",
+        ),
+        (
+            ["run", "--experiment", "white_box", "--pair", "vgg13-resnet8"],
+            "which cannot be matched; choose a pair of one family",
+        ),
+        (
+            ["run", "--experiment", "cars", "--dataset", "stanford_cars", "--data", "/nowhere"],
+            "Stanford Cars cannot be downloaded",
+        ),
+        (
+            ["run", "--experiment", "large_n", "--n", "16000"],
+            "n = 16000 teacher calls and 4000 further images for validation are more than the 1297",
+        ),
+        (
+            ["run", "--methods", "vid", "--n", "800"],
+            "nothing to run: no experiment holds all of these",
+        ),
+        (["run", "--pair", "resnet14-resnet9"], "unknown model 'resnet9'"),
+        (["run", "--dataset", "digit"], "unknown dataset 'digit'"),
+        (["run", "--dataset", "/nowhere/images"], "no folder /nowhere/images/train"),
+        (["run", "--device", "tpu"], "unknown device 'tpu'"),
+        (["run", "--n", "0"], "n = 0 is too few teacher calls"),
+        (["run", "--n", "2000"], "choose n of at most 1038"),
+        (["run", "--n", "many"], "invalid int value: 'many'"),
+        (["run", "--jobs", "0"], "--jobs 0"),
+        (["run", "--time-budget", "-3"], "--time-budget -3"),
+        (["run", "--time-budget", "nan"], "--time-budget nan"),
+        (["run", "--image-size", "3"], "image size 3"),
+        (["run", "--result", "x", "--bogus"], "--bogus"),
+        (["batch", "--targets", "101"], "target 101"),
+        (["status", "--profile", "quik"], "unknown profile 'quik'"),
+        (["teacher", "--model", "resnet15"], "unknown model 'resnet15'"),
+        (["teacher", "--model", "resnet14", "--recipe", "slow"], "unknown teacher recipe 'slow'"),
+        (["teacher", "--model", "resnet14", "--import", "/nowhere.pth"], "/nowhere.pth"),
+        (["notebook", "notebooks/09.ipynb", "out.ipynb"], "no notebook notebooks/09.ipynb"),
+        ([], "arguments are required"),
+        (["walk"], "'walk'"),
+    ],
+)
 def test_mistakes(words, says, tmp_path, capsys):
     if words and words[0] in ("run", "batch", "status", "teacher"):
         words = [*words, "--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]
@@ -74,28 +96,76 @@ def test_results_that_are_read_only(tmp_path, capsys):
 
 def test_a_misspelled_notebook_parameter(tmp_path, capsys):
     out = tmp_path / "out.ipynb"
-    assert main(["notebook", "notebooks/03_table1_figure2.ipynb", str(out), "-p", "targts", "[50]"]) == 2
-    assert "unknown parameter of 03_table1_figure2.ipynb 'targts': did you mean 'targets'" in capsys.readouterr().err
+    assert (
+        main(["notebook", "notebooks/03_table1_figure2.ipynb", str(out), "-p", "targts", "[50]"])
+        == 2
+    )
+    assert (
+        "unknown parameter of 03_table1_figure2.ipynb 'targts': did you mean 'targets'"
+        in capsys.readouterr().err
+    )
     assert not out.exists()
 
 
 def test_paths_of_a_notebooks_parameters_are_from_here(tmp_path, monkeypatch):
     from ckdlib import notebooks
+
     given = {}
-    monkeypatch.setattr(notebooks, "execute", lambda source, out, **parameters: given.update(parameters))
+    monkeypatch.setattr(
+        notebooks, "execute", lambda source, out, **parameters: given.update(parameters)
+    )
     monkeypatch.chdir(tmp_path)
-    assert main(["notebook", "a.ipynb", "b.ipynb", "-p", "results", "runs/x", "-p", "folders", '["y"]', "-p", "n", "[5]", "-p", "profile", "quick"]) == 0
-    assert given == {"results": str(tmp_path / "runs/x"), "folders": [str(tmp_path / "y")], "n": [5], "profile": "quick"}
+    assert (
+        main(
+            [
+                "notebook",
+                "a.ipynb",
+                "b.ipynb",
+                "-p",
+                "results",
+                "runs/x",
+                "-p",
+                "folders",
+                '["y"]',
+                "-p",
+                "n",
+                "[5]",
+                "-p",
+                "profile",
+                "quick",
+            ]
+        )
+        == 0
+    )
+    assert given == {
+        "results": str(tmp_path / "runs/x"),
+        "folders": [str(tmp_path / "y")],
+        "n": [5],
+        "profile": "quick",
+    }
 
 
 def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capsys):
-    assert main(["notebook", "notebooks/03_table1_figure2.ipynb", str(tmp_path / "out.ipynb"), "-p", "results", str(tmp_path)]) == 2
+    assert (
+        main(
+            [
+                "notebook",
+                "notebooks/03_table1_figure2.ipynb",
+                str(tmp_path / "out.ipynb"),
+                "-p",
+                "results",
+                str(tmp_path),
+            ]
+        )
+        == 2
+    )
     error = capsys.readouterr().err
     assert "no rows of experiment 'black_box'" in error and "Traceback" not in error
 
 
 def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
     from ckdlib.study import Store
+
     study.run(brief(["ce"], seeds=[1, 2]), here, jobs=1, report=lambda line: None)
     path = Store(here.results).path
     path.write_bytes(path.read_bytes()[:-40])
@@ -105,14 +175,26 @@ def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
 
 def test_run_and_status_from_the_shell(tmp_path):
     words = ["--methods", "ce", "--n", "40", "--seeds", "1", "--results", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-m", "ckdlib", "run", *words, "--jobs", "1"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ckdlib", "run", *words, "--jobs", "1"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and "[1/1] resnet14-resnet8 ce n=40 seed 1" in done.stdout
-    told = subprocess.run([sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True)
-    assert told.stdout.startswith("black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made")
+    told = subprocess.run(
+        [sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True
+    )
+    assert told.stdout.startswith(
+        "black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made"
+    )
 
 
 def test_an_installed_library_is_whole():
     """pyproject.toml finds every package."""
-    told = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
+    told = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"][
+        "find"
+    ]
     named = find_packages(**told)
-    assert sorted(named) == sorted(".".join(path.parent.parts) for path in Path("ckdlib").rglob("__init__.py"))
+    assert sorted(named) == sorted(
+        ".".join(path.parent.parts) for path in Path("ckdlib").rglob("__init__.py")
+    )

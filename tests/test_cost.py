@@ -1,4 +1,5 @@
 """Costs that must not grow: opening a large store, keeping a row of many, importing, a notebook around an experiment."""
+
 import json
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from ckdlib.study.tasks import resolve
 def large(folder, count):
     row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0])
     folder.mkdir()
-    (folder / "rows.jsonl").write_text("".join(json.dumps(row | {"run": f"r{i}", "seed": i}) + "\n" for i in range(count)))
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps(row | {"run": f"r{i}", "seed": i}) + "\n" for i in range(count))
+    )
     return Store(folder)
 
 
@@ -30,26 +33,30 @@ def test_ten_thousand_rows_open_in_two_seconds(tmp_path):
 
 def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch):
     """What the runner does around one more student, on top of 10,000 rows and of none."""
-    run, = brief(["ce"])
+    (run,) = brief(["ce"])
     tasks = resolve([run], {"digits": here.dataset("digits")}, {}, "float32")
-    (key, task), = tasks.items()
+    ((key, task),) = tasks.items()
     row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0]) | {"run": key}
     result = StudentResult(row, None, [])
     monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(key, result)]))
     taken = []
     for count in (0, 10_000):
         store = large(here.results.parent / f"rows{count}", count)
-        known = store.rows()             # opening is timed above
+        known = store.rows()  # opening is timed above
         pace = plan.Pace(known)
         started = time.perf_counter()
-        batch_module._train([task], tasks, pace, replace(here, results=store.folder), 1, None, lambda line: None)
+        batch_module._train(
+            [task], tasks, pace, replace(here, results=store.folder), 1, None, lambda line: None
+        )
         taken.append(time.perf_counter() - started)
     assert taken[1] < taken[0] + 0.1
 
 
 def test_importing_costs_little_beyond_torch():
-    code = ("import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.study.batch; "
-            "print(time.perf_counter() - started)")
+    code = (
+        "import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.study.batch; "
+        "print(time.perf_counter() - started)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.5
 
@@ -62,6 +69,13 @@ def test_a_notebook_adds_little_to_its_experiment(here, tmp_path):
     started = time.perf_counter()
     subprocess.run(command, capture_output=True, check=True)
     between = time.perf_counter()
-    notebooks.execute(Path("notebooks/02_experiments.ipynb"), tmp_path / "02.ipynb", results=str(here.results),
-                      experiments=["black_box"], methods=["ce"], n=[40], seeds=[1])
+    notebooks.execute(
+        Path("notebooks/02_experiments.ipynb"),
+        tmp_path / "02.ipynb",
+        results=str(here.results),
+        experiments=["black_box"],
+        methods=["ce"],
+        n=[40],
+        seeds=[1],
+    )
     assert time.perf_counter() - between < between - started + 5

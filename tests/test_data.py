@@ -1,4 +1,5 @@
 """Images: views against a naive loop, nested splits, class folders good and bad."""
+
 import hashlib
 import pickle
 
@@ -12,8 +13,12 @@ from ckdlib.reproducibility import generator
 
 @pytest.fixture
 def views():
-    pixels = torch.randint(256, (6, 12, 12, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
-    return Views(Images(pixels, torch.arange(6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))), pixels
+    pixels = torch.randint(
+        256, (6, 12, 12, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
+    )
+    return Views(
+        Images(pixels, torch.arange(6)), Transform(8, 2, True, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4))
+    ), pixels
 
 
 def naive(pixels, row, column, mirrored, crop=8, padding=2):
@@ -33,16 +38,20 @@ def test_random_views_are_the_padded_crop_and_flip(views):
     index = torch.tensor([3, 0, 3, 5])
     drawn = made.draw(4, torch.Generator().manual_seed(2))
     drawn[0, 2], drawn[1, 2] = 1, 0
-    expected = torch.stack([naive(pixels[i], *view) for i, view in zip(index.tolist(), drawn.tolist())])
+    expected = torch.stack(
+        [naive(pixels[i], *view) for i, view in zip(index.tolist(), drawn.tolist())]
+    )
     torch.testing.assert_close(made.random(index, drawn), expected)
 
 
 def test_every_image_of_a_batch_has_its_own_view_and_all_views_are_equally_likely(views):
     drawn = views[0].draw(16_200, torch.Generator().manual_seed(3))
-    places = (drawn[:, 0] * 9 + drawn[:, 1]) * 2 + drawn[:, 2]         # 12 + 2*2 - 8 + 1 = 9 places along each side
+    places = (drawn[:, 0] * 9 + drawn[:, 1]) * 2 + drawn[
+        :, 2
+    ]  # 12 + 2*2 - 8 + 1 = 9 places along each side
     counts = places.bincount(minlength=162).float()
     assert len(counts) == 162
-    assert ((counts - 100).square() / 100).sum() < 230                 # chi-squared of 161 degrees, p < 0.001
+    assert ((counts - 100).square() / 100).sum() < 230  # chi-squared of 161 degrees, p < 0.001
 
 
 def test_the_plain_view_is_the_centre(views):
@@ -64,14 +73,19 @@ def test_images_that_may_not_be_mirrored_are_not(views, digits):
 def test_digits(digits):
     assert (len(digits.train), len(digits.test), len(digits.classes)) == (1297, 500, 10)
     values = digits.train.pixels.float() / 255
-    assert abs(values.mean() - digits.transform.mean[0]) < 1e-3 and abs(values.std() - digits.transform.std[0]) < 1e-3
+    assert (
+        abs(values.mean() - digits.transform.mean[0]) < 1e-3
+        and abs(values.std() - digits.transform.std[0]) < 1e-3
+    )
 
 
 def test_splits_are_nested_and_disjoint():
     small, held = split(1000, 100, 7)
     large, held_large = split(1000, 400, 7)
     assert (len(small), len(held)) == (100, 25)
-    assert set(small.tolist()) < set(large.tolist()) and set(held.tolist()) < set(held_large.tolist())
+    assert set(small.tolist()) < set(large.tolist()) and set(held.tolist()) < set(
+        held_large.tolist()
+    )
     assert not set(large.tolist()) & set(held_large.tolist())
     assert small.tolist() != split(1000, 100, 8)[0].tolist()
 
@@ -82,12 +96,21 @@ def test_n_is_what_the_teacher_is_shown_and_every_fifth_of_the_images_validates(
     shown, held = split(40, n, 3)
     assert (len(shown), len(held)) == (n, n // 4)
     assert [order.index(i) % 5 for i in held.tolist()] == [4] * len(held)
-    assert sorted(shown.tolist() + held.tolist()) == sorted(order[:n + n // 4])
+    assert sorted(shown.tolist() + held.tolist()) == sorted(order[: n + n // 4])
 
 
-@pytest.mark.parametrize("n, says", [
-    (0, "n = 0 is too few teacher calls.*at least 8"), (7, "n = 7 is too few"), (-5, "n = -5 is too few"),
-    (1001, "n = 1001 teacher calls and 250 further images for validation are more than the 1000")])
+@pytest.mark.parametrize(
+    "n, says",
+    [
+        (0, "n = 0 is too few teacher calls.*at least 8"),
+        (7, "n = 7 is too few"),
+        (-5, "n = -5 is too few"),
+        (
+            1001,
+            "n = 1001 teacher calls and 250 further images for validation are more than the 1000",
+        ),
+    ],
+)
 def test_n_must_fit(n, says):
     with pytest.raises(InputError, match=says):
         split(1000, n, 0)
@@ -116,13 +139,23 @@ def test_a_changed_image_is_decoded_again(folder, tmp_path):
 
 
 def test_a_folder_is_resized(folder, tmp_path):
-    assert load_dataset(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (16, 8, 8, 3)
+    assert load_dataset(str(folder), tmp_path, tmp_path / "cache", size=8).train.pixels.shape == (
+        16,
+        8,
+        8,
+        3,
+    )
 
 
 def test_a_folder_may_be_called_like_a_known_dataset(folder, tmp_path):
     named = folder.rename(tmp_path / "digits")
     made = load_dataset(str(named), tmp_path, tmp_path / "cache", flip=False)
-    assert (made.name, made.transform.crop, made.transform.padding, made.transform.flip) == ("digits", 12, 1, False)
+    assert (made.name, made.transform.crop, made.transform.padding, made.transform.flip) == (
+        "digits",
+        12,
+        1,
+        False,
+    )
     assert load_dataset(str(named), tmp_path, tmp_path / "cache").transform.flip
 
 
@@ -158,12 +191,21 @@ def no_test(folder):
 
 def other_size(folder):
     from PIL import Image
+
     Image.new("RGB", (9, 9)).save(folder / "train/dog/3.png")
 
 
-@pytest.mark.parametrize("spoil, says", [
-    (break_image, "dog/3.png cannot be read"), (remove_class, "different classes: dog"), (one_class, "one class, 'cat'"),
-    (empty_class, "emu holds no images"), (no_test, "no folder .*test"), (other_size, "dog/3.png is 9x9")])
+@pytest.mark.parametrize(
+    "spoil, says",
+    [
+        (break_image, "dog/3.png cannot be read"),
+        (remove_class, "different classes: dog"),
+        (one_class, "one class, 'cat'"),
+        (empty_class, "emu holds no images"),
+        (no_test, "no folder .*test"),
+        (other_size, "dog/3.png is 9x9"),
+    ],
+)
 def test_bad_folders_name_what_is_wrong(folder, tmp_path, spoil, says):
     spoil(folder)
     with pytest.raises(InputError, match=says) as error:
@@ -187,6 +229,7 @@ def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, 
     import numpy as np
     from PIL import Image
     from torchvision.datasets import CIFAR100
+
     random, root = np.random.default_rng(0), tmp_path / "theirs"
 
     def write(name, content):
@@ -194,12 +237,15 @@ def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, 
         path = root / CIFAR100.base_folder / name
         path.write_bytes(pickle.dumps(content))
         return [name, hashlib.md5(path.read_bytes()).hexdigest()]
+
     classes = ["apple", "bear", "crab"]
     for part, each in (("train", 2), ("test", 1)):
         pixels = random.integers(256, size=(3 * each, 3, 32, 32), dtype=np.uint8)
         labels = [2, 0, 1] * each
         names = [f"{'zyxwvu'[i]}_s_{i:06d}.png" for i in range(3 * each)]
-        listed = write(part, {"data": pixels.reshape(3 * each, -1), "fine_labels": labels, "filenames": names})
+        listed = write(
+            part, {"data": pixels.reshape(3 * each, -1), "fine_labels": labels, "filenames": names}
+        )
         monkeypatch.setattr(CIFAR100, f"{part}_list", [listed])
         for image, label, name in zip(pixels, labels, names):
             path = tmp_path / "ours/cifar100" / part / classes[label] / name
@@ -207,12 +253,16 @@ def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, 
             Image.fromarray(image.transpose(1, 2, 0)).save(path)
     name, md5 = write("meta", {"fine_label_names": classes})
     monkeypatch.setattr(CIFAR100, "meta", {"filename": name, "key": "fine_label_names", "md5": md5})
-    theirs, ours = (load_dataset("cifar100", tmp_path / source, tmp_path / "cache") for source in ("theirs", "ours"))
+    theirs, ours = (
+        load_dataset("cifar100", tmp_path / source, tmp_path / "cache")
+        for source in ("theirs", "ours")
+    )
     assert theirs.train.labels.tolist() == [0, 0, 1, 1, 2, 2] and theirs.classes == tuple(classes)
     assert theirs.digest == ours.digest and torch.equal(theirs.train.pixels, ours.train.pixels)
 
 
 # Stanford Cars.
+
 
 @pytest.fixture
 def cars(tmp_path, monkeypatch):
@@ -220,40 +270,73 @@ def cars(tmp_path, monkeypatch):
     import numpy as np
     from PIL import Image
     from scipy.io import savemat
+
     monkeypatch.setattr(sources, "CARS", 3)
     root = tmp_path / "stanford_cars"
     (root / "devkit").mkdir(parents=True)
-    savemat(root / "devkit/cars_meta.mat", {"class_names": np.array(["Audi A", "BMW B", "Fiat C"], dtype=object)})
-    for part, each, annotations in (("train", 2, "devkit/cars_train_annos.mat"), ("test", 1, "cars_test_annos_withlabels.mat")):
+    savemat(
+        root / "devkit/cars_meta.mat",
+        {"class_names": np.array(["Audi A", "BMW B", "Fiat C"], dtype=object)},
+    )
+    for part, each, annotations in (
+        ("train", 2, "devkit/cars_train_annos.mat"),
+        ("test", 1, "cars_test_annos_withlabels.mat"),
+    ):
         (root / f"cars_{part}").mkdir()
         entries = []
         for i in range(3 * each):
-            Image.new("RGB", (70 + i, 50), (40 * (i % 3), 9, 9)).save(root / f"cars_{part}/{i:05d}.jpg")
+            Image.new("RGB", (70 + i, 50), (40 * (i % 3), 9, 9)).save(
+                root / f"cars_{part}/{i:05d}.jpg"
+            )
             entries.append((f"{i:05d}.jpg", i % 3 + 1))
-        savemat(root / annotations, {"annotations": np.array(entries, dtype=[("fname", object), ("class", object)])})
+        savemat(
+            root / annotations,
+            {"annotations": np.array(entries, dtype=[("fname", object), ("class", object)])},
+        )
     return root
 
 
 def test_cars_in_torchvisions_layout(cars, tmp_path):
     from torchvision.datasets import StanfordCars
+
     made = load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
-    assert made.classes == ("Audi A", "BMW B", "Fiat C") and made.train.labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert made.train.pixels.shape == (6, 64, 64, 3) and (made.train.pixels[:, 9, 9, 0] // 39).tolist() == [0, 0, 1, 1, 2, 2]
+    assert made.classes == ("Audi A", "BMW B", "Fiat C") and made.train.labels.tolist() == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert made.train.pixels.shape == (6, 64, 64, 3) and (
+        made.train.pixels[:, 9, 9, 0] // 39
+    ).tolist() == [0, 0, 1, 1, 2, 2]
     theirs = StanfordCars(tmp_path, "test")
-    assert sorted(label for _, label in theirs) == made.test.labels.tolist() and theirs.classes == list(made.classes)
+    assert sorted(
+        label for _, label in theirs
+    ) == made.test.labels.tolist() and theirs.classes == list(made.classes)
 
 
 def test_cars_are_cropped_to_56(cars, tmp_path):
     made = load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     views = Views(made.train, made.transform)
     assert made.transform.flip and (made.transform.mean[0], made.transform.std[0]) == (0.485, 0.229)
-    assert views.plain(slice(0, 2)).shape == (2, 3, 56, 56) and views.span == 9 and (made.transform.padding, views.centre) == (0, 4)
+    assert (
+        views.plain(slice(0, 2)).shape == (2, 3, 56, 56)
+        and views.span == 9
+        and (made.transform.padding, views.centre) == (0, 4)
+    )
 
 
 def test_cars_as_class_folders(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "CARS", 2)
     (tmp_path / "stanford_cars").symlink_to(folder)
-    assert load_dataset("stanford_cars", tmp_path, tmp_path / "cache").train.pixels.shape == (16, 64, 64, 3)
+    assert load_dataset("stanford_cars", tmp_path, tmp_path / "cache").train.pixels.shape == (
+        16,
+        64,
+        64,
+        3,
+    )
 
 
 def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
@@ -261,13 +344,19 @@ def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
         load_dataset("stanford_cars", tmp_path / "elsewhere", tmp_path / "cache")
     assert "train/<class>/<image>" in str(error.value) and "\n" not in str(error.value)
     (cars / "cars_train/00003.jpg").unlink()
-    with pytest.raises(InputError, match="1 images named in devkit/cars_train_annos.mat are not there, for instance .*00003.jpg"):
+    with pytest.raises(
+        InputError,
+        match="1 images named in devkit/cars_train_annos.mat are not there, for instance .*00003.jpg",
+    ):
         load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (cars / "devkit/cars_train_annos.mat").write_bytes(b"MATLAB 5.0 and no more")
     with pytest.raises(InputError, match="cars_train_annos.mat cannot be read"):
         load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (cars / "devkit/cars_train_annos.mat").unlink()
-    with pytest.raises(InputError, match="there is no devkit/cars_train_annos.mat .found: cars_test, cars_test_annos"):
+    with pytest.raises(
+        InputError,
+        match="there is no devkit/cars_train_annos.mat .found: cars_test, cars_test_annos",
+    ):
         load_dataset("stanford_cars", tmp_path, tmp_path / "cache")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/stanford_cars").symlink_to(folder)
@@ -277,5 +366,10 @@ def test_cars_that_are_not_there_or_laid_out_wrong(cars, folder, tmp_path):
 
 def test_the_digits_that_stand_in_for_cars(digits):
     enlarged = load_dataset("digits_cropped", None, None)
-    assert enlarged.train.pixels.shape == (1297, 9, 9, 3) and torch.equal(enlarged.train.labels, digits.train.labels)
-    assert Views(enlarged.train, enlarged.transform).plain(slice(0, 1)).shape == (1, 3, 8, 8) and enlarged.digest != digits.digest
+    assert enlarged.train.pixels.shape == (1297, 9, 9, 3) and torch.equal(
+        enlarged.train.labels, digits.train.labels
+    )
+    assert (
+        Views(enlarged.train, enlarged.transform).plain(slice(0, 1)).shape == (1, 3, 8, 8)
+        and enlarged.digest != digits.digest
+    )

@@ -1,4 +1,5 @@
 """The registry: every method descends on a batch; what each sampler draws."""
+
 import json
 import re
 from pathlib import Path
@@ -46,8 +47,18 @@ def test_every_method_trains_one_batch_down(name, digits):
     losses = []
     for _ in range(12):
         seen, maps = method.forward(net, inputs, mixing)
-        batch = Batch(index, some.labels[index], logits[index] if method.needs_teacher else None, seen, mixing, some.labels, helpers,
-                      seeded(2), maps, features[index] if method.white_box else ())
+        batch = Batch(
+            index,
+            some.labels[index],
+            logits[index] if method.needs_teacher else None,
+            seen,
+            mixing,
+            some.labels,
+            helpers,
+            seeded(2),
+            maps,
+            features[index] if method.white_box else (),
+        )
         terms = method.loss(batch)
         assert all(term.shape == () and torch.isfinite(term) for term in terms.values())
         losses.append(sum(terms.values()))
@@ -58,14 +69,34 @@ def test_every_method_trains_one_batch_down(name, digits):
 
 
 def test_weights_of_the_protocol():
-    weights = {name: {name: term.weight for name, term in method.terms.items()}
-               for name, method in methods.METHODS.items()}
-    assert weights["crd"] == {"labels": 1, "kl": 1, "crd": 0.8} and weights["dist"] == {"labels": 1, "kl": 1, "dist": 2}
-    assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {"labels": 1, "teacher": 1}
-    assert weights["fitnets"] == {"labels": 1, "kl": 1, "fitnets": 100} and weights["vid"] == {"labels": 1, "kl": 1, "vid": 1}
+    weights = {
+        name: {name: term.weight for name, term in method.terms.items()}
+        for name, method in methods.METHODS.items()
+    }
+    assert weights["crd"] == {"labels": 1, "kl": 1, "crd": 0.8} and weights["dist"] == {
+        "labels": 1,
+        "kl": 1,
+        "dist": 2,
+    }
+    assert weights["rkd"] == {"labels": 1, "kl": 1, "rkd": 1} and weights["ckd"] == {
+        "labels": 1,
+        "teacher": 1,
+    }
+    assert weights["fitnets"] == {"labels": 1, "kl": 1, "fitnets": 100} and weights["vid"] == {
+        "labels": 1,
+        "kl": 1,
+        "vid": 1,
+    }
     assert weights["fitnets+crd"] == {"labels": 1, "kl": 1, "crd": 0.8, "fitnets": 100}
-    assert weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1} and methods.get("vid+ckd").sampler is methods.pair_batches
-    assert weights["ce+ckd"] == {"labels": 1, "teacher": 5} and weights["ce+ckd+dist"] == {"labels": 1, "teacher": 5, "dist": 2}
+    assert (
+        weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1}
+        and methods.get("vid+ckd").sampler is methods.pair_batches
+    )
+    assert weights["ce+ckd"] == {"labels": 1, "teacher": 5} and weights["ce+ckd+dist"] == {
+        "labels": 1,
+        "teacher": 5,
+        "dist": 2,
+    }
     assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
 
 
@@ -80,7 +111,9 @@ def test_passes_show_every_image_once_and_leave_no_batch_of_one():
     assert next(drawn)[0].tolist() != seen[:64]
 
 
-@pytest.mark.parametrize("images, steps", [(64, 1), (65, 1), (66, 2), (128, 2), (129, 2), (1280, 20), (1, 1)])
+@pytest.mark.parametrize(
+    "images, steps", [(64, 1), (65, 1), (66, 2), (128, 2), (129, 2), (1280, 20), (1, 1)]
+)
 def test_steps_per_epoch(images, steps):
     assert methods.steps_per_epoch(images, 64) == steps
 
@@ -100,11 +133,26 @@ def test_the_pool_of_pairs_is_limited_and_fixed():
 def test_by_class_takes_five_of_a_class():
     batch = next(methods.class_batches(LABELS, 32, seeded()))[0]
     counts = LABELS[batch].bincount(minlength=10)
-    assert len(set(batch.tolist())) == 32 and sorted(counts.tolist()) == [0, 0, 0, 2, 5, 5, 5, 5, 5, 5]
+    assert len(set(batch.tolist())) == 32 and sorted(counts.tolist()) == [
+        0,
+        0,
+        0,
+        2,
+        5,
+        5,
+        5,
+        5,
+        5,
+        5,
+    ]
 
 
 def test_pooled_comparisons_of_all_classes_are_ckd_on_the_teacher_and_cross_entropy_on_labels():
-    s, t, y = torch.randn(8, 10, generator=seeded()), torch.randn(8, 10, generator=seeded(1)), torch.arange(8)
+    s, t, y = (
+        torch.randn(8, 10, generator=seeded()),
+        torch.randn(8, 10, generator=seeded(1)),
+        torch.arange(8),
+    )
     batch = Batch(y[None], y[None], t[None], s[None], torch.tensor(0.0), y, {}, seeded())
     terms = methods.get("rkd_10").loss(batch)
     torch.testing.assert_close(terms["teacher"], losses.ckd(s, t))
@@ -120,16 +168,21 @@ def test_unknown_methods_are_refused(name):
 
 
 def test_the_inner_losses_reach_the_student():
-    _, maps = methods.forward_features(models.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0))
+    _, maps = methods.forward_features(
+        models.new("resnet8", 10), [torch.randn(2, 3, 8, 8)], torch.tensor(0.0)
+    )
     assert len(maps) == 3 and all(level.requires_grad for level in maps)
     assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.epoch_batches
 
 
 def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
     """Each class twice over: its gradient stays, and with 100 classes it is that of five times CKD."""
+
     def pull(student, teacher, term):
         student = student.clone().requires_grad_()
-        batch = Batch(labels, labels, teacher[None], student[None], torch.tensor(0.0), labels[0], {}, seeded())
+        batch = Batch(
+            labels, labels, teacher[None], student[None], torch.tensor(0.0), labels[0], {}, seeded()
+        )
         return torch.autograd.grad(term(batch), student)[0]
 
     labels = torch.arange(8)[None]
@@ -137,14 +190,27 @@ def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
     many, targets = few.repeat(1, 2), target.repeat(1, 2)
     ours = lambda batch: methods.get("ce+ckd").loss(batch)["teacher"]
     torch.testing.assert_close(pull(many, targets, ours)[:, :50], pull(few, target, ours))
-    torch.testing.assert_close(pull(many, targets, ours), pull(many, targets, lambda b: 5 * losses.ckd(b.student_logits[0], b.teacher_logits[0])))
+    torch.testing.assert_close(
+        pull(many, targets, ours),
+        pull(many, targets, lambda b: 5 * losses.ckd(b.student_logits[0], b.teacher_logits[0])),
+    )
 
 
 def fixed_batch(method, classes=10, count=8):
     """The same numbers on every machine: no generator is asked."""
+
     def waves(*shape, start):
-        return torch.sin(start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).view(shape).float()
-    passes = 1 if method.forward is methods.forward_mixed or method.sampler is not methods.pair_batches else 2
+        return (
+            torch.sin(start + torch.arange(torch.Size(shape).numel(), dtype=torch.float64))
+            .view(shape)
+            .float()
+        )
+
+    passes = (
+        1
+        if method.forward is methods.forward_mixed or method.sampler is not methods.pair_batches
+        else 2
+    )
     k = 2 if method.sampler is methods.pair_batches else 1
     index = torch.arange(k * count).view(k, count)
     maps = [(4, 4, 4), (6, 4, 4), (8, 2, 2)]
@@ -154,9 +220,18 @@ def fixed_batch(method, classes=10, count=8):
     for name, buffer in helpers.named_buffers():
         if "bank" in name:
             buffer.copy_(waves(*buffer.shape, start=3.0))
-    return Batch(index, index % classes, 3 * waves(k, count, classes, start=1.0), 2 * waves(passes, count, classes, start=2.0),
-                 torch.tensor(0.3), torch.arange(k * count) % classes, helpers, torch.Generator().manual_seed(0),
-                 [waves(passes, count, *shape, start=4.0) for shape in maps], [waves(k, count, *shape, start=5.0) for shape in maps])
+    return Batch(
+        index,
+        index % classes,
+        3 * waves(k, count, classes, start=1.0),
+        2 * waves(passes, count, classes, start=2.0),
+        torch.tensor(0.3),
+        torch.arange(k * count) % classes,
+        helpers,
+        torch.Generator().manual_seed(0),
+        [waves(passes, count, *shape, start=4.0) for shape in maps],
+        [waves(k, count, *shape, start=5.0) for shape in maps],
+    )
 
 
 def test_a_changed_formula_has_a_new_version():
@@ -168,7 +243,9 @@ def test_a_changed_formula_has_a_new_version():
         for term, value in method.loss(fixed_batch(method)).items():
             line = kept.pop((name, term))
             same = line["definition"] == method.terms[term].definition()
-            assert same == (value.item() == pytest.approx(line["value"], rel=2e-3 if term == "crd" else 1e-4)), (name, term)
+            assert same == (
+                value.item() == pytest.approx(line["value"], rel=2e-3 if term == "crd" else 1e-4)
+            ), (name, term)
     assert not kept
 
 

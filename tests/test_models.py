@@ -1,4 +1,5 @@
 """The networks against golden numbers of the published code: keys, counts, shapes and outputs."""
+
 import json
 from math import sqrt
 from pathlib import Path
@@ -14,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FACTS = json.loads((GOLDEN / "models.json").read_text())
 OUTPUTS = dict(np.load(GOLDEN / "models.npz"))
 NETS = sorted(FACTS["models"])
-SIZES = {32: 100, 56: 196}               # image side -> classes
+SIZES = {32: 100, 56: 196}  # image side -> classes
 
 
 def fill(net: nn.Module, scheme: str, gain: float) -> None:
@@ -41,7 +42,9 @@ def fill(net: nn.Module, scheme: str, gain: float) -> None:
 
 
 def sine_image(batch: int, side: int) -> torch.Tensor:
-    return torch.sin(0.01 * torch.arange(batch * 3 * side * side, dtype=torch.float64)).view(batch, 3, side, side)
+    return torch.sin(0.01 * torch.arange(batch * 3 * side * side, dtype=torch.float64)).view(
+        batch, 3, side, side
+    )
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -81,13 +84,17 @@ def test_golden_outputs(name, side, scheme):
     with torch.no_grad():
         features, logits = net.forward_features(sine_image(2, side))
         assert torch.equal(logits, net(sine_image(2, side)))
-    assert [list(feature.shape) for feature in features] == FACTS["models"][name]["features"][f"{side}x{side}"]
+    assert [list(feature.shape) for feature in features] == FACTS["models"][name]["features"][
+        f"{side}x{side}"
+    ]
     flat = [feature.flatten() for feature in features]
     ours = {
         "logits": logits,
         "feature_mean": torch.stack([f.mean() for f in flat]),
         "feature_std": torch.stack([f.std(correction=0) for f in flat]),
-        "feature_probe": torch.stack([(f * torch.cos(0.11 * torch.arange(len(f), dtype=f.dtype))).sum() for f in flat]),
+        "feature_probe": torch.stack(
+            [(f * torch.cos(0.11 * torch.arange(len(f), dtype=f.dtype))).sum() for f in flat]
+        ),
     }
     for what, value in ours.items():
         golden = OUTPUTS[f"{name}__{side}__{scheme}__{what}"]
@@ -109,7 +116,9 @@ def test_every_model_learns_at_every_size(name, side):
 def test_memory_format_changes_nothing(name):
     net, x = models.build(name, 10).double().eval(), sine_image(2, 32)
     plain = net(x)
-    swapped = net.to(memory_format=torch.channels_last)(x.contiguous(memory_format=torch.channels_last))
+    swapped = net.to(memory_format=torch.channels_last)(
+        x.contiguous(memory_format=torch.channels_last)
+    )
     torch.testing.assert_close(plain, swapped, rtol=0, atol=1e-12)
 
 
@@ -123,6 +132,11 @@ def test_bad_names_and_classes():
 @pytest.mark.parametrize("side, classes", [(32, 100), (56, 196)])
 @pytest.mark.parametrize("name", ["resnet20", "wrn_40_2", "vgg13"])
 def test_flops_and_shapes_are_told_without_running(name, side, classes):
-    assert models.flops(name, classes, side) == 2 * FACTS["models"][name]["macs"][f"{side}x{side}_{classes}_classes"]
+    assert (
+        models.flops(name, classes, side)
+        == 2 * FACTS["models"][name]["macs"][f"{side}x{side}_{classes}_classes"]
+    )
     features, _ = models.build(name, classes).eval().forward_features(torch.zeros(1, 3, side, side))
-    assert models.feature_shapes(name, classes, side) == [tuple(feature.shape[1:]) for feature in features]
+    assert models.feature_shapes(name, classes, side) == [
+        tuple(feature.shape[1:]) for feature in features
+    ]

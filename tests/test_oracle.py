@@ -1,4 +1,5 @@
 """The rule of the verdict, tried on what a perfect replication would give, and on its reverse."""
+
 from collections import Counter
 from dataclasses import replace
 
@@ -47,6 +48,7 @@ def share(counts, outcome):
 
 # The oracle itself.
 
+
 def test_its_curves_give_back_the_papers_numbers(true):
     means = {cell: curve.mean() for cell, curve in true["black_box"].items()}
     for pair, methods in paper.TABLE1.items():
@@ -69,13 +71,14 @@ def test_its_curves_give_back_the_papers_numbers(true):
 
 # A perfect replication.
 
+
 def test_a_perfect_replication_is_reproduced(judged):
     numbers, directions = Counter(), Counter()
     for lines in judged:
         numbers += tally(lines, "number")
         directions += tally(lines, "direction")
         every = lines[lines["where"].str.endswith("every n")]
-        assert tally(every, "direction")[YES] >= 11      # of 14; some are little ahead at 6400
+        assert tally(every, "direction")[YES] >= 11  # of 14; some are little ahead at 6400
         cars = lines[lines["experiment"] == "cars"]
         assert set(cars["number"]) == {"", NOT_COMPARABLE} and set(cars["direction"]) == {YES}
         told = claim_tables.counts(lines).loc["all"]
@@ -95,6 +98,7 @@ def test_no_kind_of_number_is_undecided_by_its_making(judged):
 
 
 # Its reverse.
+
 
 def moved(claim):
     """The same with a number three deltas off (of Table 1: the accuracy at the printed calls)."""
@@ -119,18 +123,23 @@ def test_numbers_three_deltas_off_are_not_reproduced(replications):
 
 
 def test_directions_turned_round_are_not_reproduced(replications):
-    singles = [turned(claim) for claim in CLAIMS if claim.rival not in ("", "baselines")
-               and not claim.note]
+    singles = [
+        turned(claim) for claim in CLAIMS if claim.rival not in ("", "baselines") and not claim.note
+    ]
     swap = {CKD: "crd", "crd": CKD}
-    tables = {name: table.assign(method=table["method"].replace(swap))
-              for name, table in replications[1].items()}
+    tables = {
+        name: table.assign(method=table["method"].replace(swap))
+        for name, table in replications[1].items()
+    }
     best = [claim for claim in CLAIMS if claim.rival == "baselines" and not claim.note]
-    counts = tally(claims.verdicts(singles, replications[1]), "direction") \
-        + tally(claims.verdicts(best, tables), "direction")
+    counts = tally(claims.verdicts(singles, replications[1]), "direction") + tally(
+        claims.verdicts(best, tables), "direction"
+    )
     assert share(counts, NO) >= 0.95 and counts[YES] == 0
 
 
 # Three noisy seeds.
+
 
 def test_three_noisy_seeds_decide_hardly_any_number(true):
     judged = claims.verdicts(CLAIMS, evidence(true, 7, seeds=3, sd=5))

@@ -1,4 +1,5 @@
 """The paper's numbers as data: copied right, whole, and each one to be judged."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from ckdlib.report.paper import CKD, RESNET, VGG, WRN
 
 # The percentages of its text follow from its own tables, so both were copied right.
 
+
 def test_table1_gives_the_printed_reductions():
     for pair, printed in paper.TABLE1_DELTA.items():
         for place, delta in enumerate(printed):
@@ -17,7 +19,7 @@ def test_table1_gives_the_printed_reductions():
             best = paper.printed(pair, "baselines", target)
             mine = paper.printed(pair, CKD, target)
             assert (delta is None) == (mine is None or best is None)
-            if delta is not None:            # the printed calls are rounded to 10 of at least 1,600
+            if delta is not None:  # the printed calls are rounded to 10 of at least 1,600
                 assert 100 * (1 - mine / best) == pytest.approx(delta, abs=0.6)
     for pair, rivals in paper.REDUCTIONS.items():
         for rival, value in rivals.items():
@@ -28,8 +30,10 @@ def test_table1_gives_the_printed_reductions():
 
 def test_table2_gives_the_printed_gaps():
     for pair, families in paper.WHITE_BOX_GAPS.items():
-        mean = {method: np.mean([value for value, _ in cells])
-                for method, cells in paper.TABLE2[pair].items()}
+        mean = {
+            method: np.mean([value for value, _ in cells])
+            for method, cells in paper.TABLE2[pair].items()
+        }
         for family, values in families.items():
             ours = [mean[f"{family}+ckd"] - mean[rival] for rival in (family, f"{family}+crd")]
             assert ours == pytest.approx(values, abs=0.011)
@@ -43,14 +47,59 @@ def test_every_table_is_whole():
         assert {len(prices) for prices in methods.values()} == {6}
     for methods in paper.TABLE3.values():
         assert set(methods) == {"crd", "mixup", "rkd", "dist", CKD}
-    printed = [price for table in paper.TABLE1.values() for prices in table.values()
-               for price in prices if price]
+    printed = [
+        price
+        for table in paper.TABLE1.values()
+        for prices in table.values()
+        for price in prices
+        if price
+    ]
     claimed = [claim.value for claim in paper.CLAIMS]
     assert sorted(printed) == sorted(c.value for c in paper.CLAIMS if c.where == "Table 1")
-    for number in (33.64, 23.66, 36.63, 30.44, 30.56, 25.9, 21.34, 16.83, 7.26, 8.46, 4.68, 7.07,
-                   5.03, 4.18, 5.88, 4.44, 4.82, 3.64, 7.82, 7.81, 4.00, 7.27, 4.35, 8.19, 2.78,
-                   8.63, 8.84, 8.50, 4.27, 4.55, 0.62, 1.68, 2.29, 4.38, 32.95, 35.39, 37.08, 38.4,
-                   33.19, 34.96, 37.73, 39.82):
+    for number in (
+        33.64,
+        23.66,
+        36.63,
+        30.44,
+        30.56,
+        25.9,
+        21.34,
+        16.83,
+        7.26,
+        8.46,
+        4.68,
+        7.07,
+        5.03,
+        4.18,
+        5.88,
+        4.44,
+        4.82,
+        3.64,
+        7.82,
+        7.81,
+        4.00,
+        7.27,
+        4.35,
+        8.19,
+        2.78,
+        8.63,
+        8.84,
+        8.50,
+        4.27,
+        4.55,
+        0.62,
+        1.68,
+        2.29,
+        4.38,
+        32.95,
+        35.39,
+        37.08,
+        38.4,
+        33.19,
+        34.96,
+        37.73,
+        39.82,
+    ):
         assert number in claimed, number
 
 
@@ -74,11 +123,12 @@ def test_every_claim_stands_once():
 def test_what_the_papers_own_numbers_contradict_is_said():
     noted = {(c.where, c.pair, c.method, c.rival, c.at) for c in paper.CLAIMS if c.note}
     assert noted == {
-        ("Table 1, Δ", RESNET, CKD, "baselines", 35),                   # 0.48 %
-        ("Table 1, Δ", RESNET, CKD, "baselines", 30),                   # Mixup's dash
+        ("Table 1, Δ", RESNET, CKD, "baselines", 35),  # 0.48 %
+        ("Table 1, Δ", RESNET, CKD, "baselines", 30),  # Mixup's dash
         ("section 5.1, at every n", RESNET, CKD, "mixup", None),
         ("section 5.1, CRD next best", WRN, "crd", "mixup", None),
         ("section 5.1, CRD next best", RESNET, "crd", "mixup", None),
-        ("section 3.1", RESNET, "dist", "rkd", None)}
+        ("section 3.1", RESNET, "dist", "rkd", None),
+    }
     assert paper.passed(RESNET, "mixup", 30) and not paper.passed(RESNET, "mixup", 55)
     assert not paper.passed(WRN, "kd", 55) and not paper.passed(WRN, "kd", 50)

@@ -1,4 +1,5 @@
 """Runs -> rows: what a row holds, what is skipped, what a kill or a time budget leaves."""
+
 import os
 import signal
 import subprocess
@@ -20,8 +21,22 @@ from ckdlib.study import teachers as teachers_module
 from ckdlib.teachers import load_teacher
 from ckdlib.training.evaluate import predict
 
-CONTRACT = {"dataset", "profile", "experiment", "teacher", "student", "method", "n", "seed", "teacher_calls", "val_accuracy",
-            "test_accuracy", "status", "seconds", "steps"}
+CONTRACT = {
+    "dataset",
+    "profile",
+    "experiment",
+    "teacher",
+    "student",
+    "method",
+    "n",
+    "seed",
+    "teacher_calls",
+    "val_accuracy",
+    "test_accuracy",
+    "status",
+    "seconds",
+    "steps",
+}
 
 
 def quiet(line):
@@ -33,23 +48,48 @@ def numbers(rows):
 
 
 def test_rows_hold_what_they_must(here, brief, digits):
-    rows = {row["method"]: row for row in study.run(brief(["ce", "kd"], n=[48]), here, jobs=1, report=quiet)}
+    rows = {
+        row["method"]: row
+        for row in study.run(brief(["ce", "kd"], n=[48]), here, jobs=1, report=quiet)
+    }
     kd, ce = rows["kd"], rows["ce"]
-    assert CONTRACT | {"recipe", "code", "versions", "device", "logits", "dataset_sha256", "student_passes"} <= set(kd)
-    assert (kd["teacher_calls"], ce["teacher_calls"], kd["n"], kd["steps"], kd["status"]) == (48, 0, 48, 6, "done")
+    assert CONTRACT | {
+        "recipe",
+        "code",
+        "versions",
+        "device",
+        "logits",
+        "dataset_sha256",
+        "student_passes",
+    } <= set(kd)
+    assert (kd["teacher_calls"], ce["teacher_calls"], kd["n"], kd["steps"], kd["status"]) == (
+        48,
+        0,
+        48,
+        6,
+        "done",
+    )
     logits = read_tensors(here.results / kd["logits"])[0]["test"]
     assert logits.shape == (500, 10)
     assert accuracy(logits, digits.test.labels) == pytest.approx(kd["test_accuracy"], abs=0.5)
-    assert open_workspace(here.results, teachers=here.teachers).ledger(digits, kd["teacher_sha256"], 1).calls == 48
+    assert (
+        open_workspace(here.results, teachers=here.teachers)
+        .ledger(digits, kd["teacher_sha256"], 1)
+        .calls
+        == 48
+    )
     assert (here.results / "splits/digits-n48-seed1.json").exists()
 
 
 def test_scores_are_those_of_the_kept_weights_on_held_out_images(here, brief, digits):
-    row, = study.run(brief(["kd"], n=[160]), here, jobs=1, report=quiet)
+    (row,) = study.run(brief(["kd"], n=[160]), here, jobs=1, report=quiet)
     net = models.new("resnet8", 10)
     net.load_state_dict(read_tensors(here.results / "students" / f"{row['run']}.safetensors")[0])
     _, validation = split(len(digits.train), 160, 1)
-    for images, score in ((digits.train[validation], row["val_accuracy"]), (digits.test, row["test_accuracy"])):
+    for images, score in (
+        (digits.train[validation], row["val_accuracy"]),
+        (digits.test, row["test_accuracy"]),
+    ):
         seen = Views(images, digits.transform)
         assert accuracy(predict(net, seen), seen.labels) == pytest.approx(score, abs=1e-3)
 
@@ -60,12 +100,15 @@ def test_a_student_learns_from_the_answers_about_its_own_images(here, brief, dig
     def watched(net, method, recipe, views, answers, *rest, **options):
         given.update(views=views, answers=answers)
         return real(net, method, recipe, views, answers, *rest, **options)
+
     monkeypatch.setattr(student_module, "fit", watched)
     study.run(brief(["kd"], n=[80]), here, jobs=1, report=quiet)
     training, _ = split(len(digits.train), 80, 1)
     cpu = torch.device("cpu")
     net, _ = load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
-    torch.testing.assert_close(given["answers"], net(teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        given["answers"], net(teacher_view(digits, 1, cpu)(training)), rtol=1e-3, atol=1e-3
+    )
     assert torch.equal(given["views"].labels, digits.train.labels[training])
 
 
@@ -101,34 +144,49 @@ def test_processes_give_the_rows_of_one(here, brief, tmp_path):
     both = study.run(runs, other, jobs=2, report=quiet)
     assert {row["run"] for row in alone} == {row["run"] for row in both}
     for a, b in zip(numbers(alone), numbers(both)):
-        assert a[1:] == pytest.approx(b[1:], abs=3.0)    # threads may add in another order
+        assert a[1:] == pytest.approx(b[1:], abs=3.0)  # threads may add in another order
 
 
 def test_measures_stand_beside_the_rows(here, brief, digits):
-    rows = {row["method"]: row for row in study.run(brief(["ce", "ckd", "ckd_calibrated"], n=[48]), here, jobs=1, report=quiet)}
+    rows = {
+        row["method"]: row
+        for row in study.run(
+            brief(["ce", "ckd", "ckd_calibrated"], n=[48]), here, jobs=1, report=quiet
+        )
+    }
     kept = Store(here.results).measures()
     logits = read_tensors(here.results / rows["ckd"]["logits"])[0]["test"].float()
     ckd, teacher_line = kept[rows["ckd"]["run"]], kept[f"teacher {rows['ckd']['teacher_sha256']}"]
-    assert ckd["raw"] == pytest.approx(singular_values(logits), rel=1e-2) and len(teacher_line["raw"]) == 10
+    assert (
+        ckd["raw"] == pytest.approx(singular_values(logits), rel=1e-2)
+        and len(teacher_line["raw"]) == 10
+    )
     answers = read_tensors(here.teacher_logits(rows["ckd"]["teacher_sha256"]))[0]["test"]
     draw = correlation_draws(500)[0]
-    assert ckd["correlation_gaps"][0] == pytest.approx(correlation_gap(logits[draw], answers[draw]), abs=1e-3)
+    assert ckd["correlation_gaps"][0] == pytest.approx(
+        correlation_gap(logits[draw], answers[draw]), abs=1e-3
+    )
     assert ckd["offset"] > 0.05 and kept[rows["ckd_calibrated"]["run"]]["offset"] < 1e-4
-    assert kept[rows["ckd_calibrated"]["run"]]["calibrated_accuracy"] == pytest.approx(rows["ckd_calibrated"]["test_accuracy"], abs=0.21)
+    assert kept[rows["ckd_calibrated"]["run"]]["calibrated_accuracy"] == pytest.approx(
+        rows["ckd_calibrated"]["test_accuracy"], abs=0.21
+    )
     assert "correlation_gaps" not in kept[rows["ce"]["run"]]
 
 
 # White box.
 
+
 def test_white_box_students_cost_no_call_more(here, brief, digits):
     said = []
     rows = study.run(brief(["kd", "vid", "fitnets+ckd"]), here, jobs=1, report=said.append)
-    assert any("40 calls made, 40 kept" in line for line in said) and {row["teacher_calls"] for row in rows} == {40}
+    assert any("40 calls made, 40 kept" in line for line in said) and {
+        row["teacher_calls"] for row in rows
+    } == {40}
     assert all(row["status"] == "done" for row in rows)
 
 
 def test_the_kept_features_are_those_of_the_view_that_was_shown(here, brief, digits):
-    row, = study.run(brief(["vid"]), here, jobs=1, report=quiet)
+    (row,) = study.run(brief(["vid"]), here, jobs=1, report=quiet)
     training, _ = split(len(digits.train), 40, 1)
     cpu = torch.device("cpu")
     net, _ = load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
@@ -158,42 +216,85 @@ def test_features_that_were_not_kept_are_refused_until_asked_for(here, brief, mo
     assert any("40 calls made, 80 kept" in line for line in said)
 
 
-def test_calls_that_were_kept_without_features_are_made_again_for_nobody_else(here, brief, monkeypatch):
+def test_calls_that_were_kept_without_features_are_made_again_for_nobody_else(
+    here, brief, monkeypatch
+):
     with monkeypatch.context() as patch:
         patch.setattr(teachers_module, "later_white_box", lambda one: 0)
         study.run(brief(["kd"], n=[40]), here, jobs=1, report=quiet)
     said = []
     study.run(brief(["kd"], n=[80]), here, jobs=1, report=said.append)
     assert any("40 calls made, 80 kept" in line for line in said)
-    study.run(brief(["vid"], n=[40]) + brief(["kd"], n=[80]), here, jobs=1, add_features=True, report=said.append)
-    assert any("40 calls made, 120 kept" in line for line in said)          # those of n = 50 alone, not of 100
+    study.run(
+        brief(["vid"], n=[40]) + brief(["kd"], n=[80]),
+        here,
+        jobs=1,
+        add_features=True,
+        report=said.append,
+    )
+    assert any(
+        "40 calls made, 120 kept" in line for line in said
+    )  # those of n = 50 alone, not of 100
 
 
 def test_features_are_kept_up_to_the_largest_n_of_white_box_students(here, brief, digits):
     black, cars = runner_runs(method_names=["kd"]) + runner_runs(["cars"], method_names=["kd"])
-    assert (teachers_module.later_white_box(black), teachers_module.later_white_box(cars)) == (160, 0)
-    row, = study.run(brief(["kd"], n=[320]), here, jobs=1, report=quiet)
+    assert (teachers_module.later_white_box(black), teachers_module.later_white_box(cars)) == (
+        160,
+        0,
+    )
+    (row,) = study.run(brief(["kd"], n=[320]), here, jobs=1, report=quiet)
     ledger = here.ledger(digits, row["teacher_sha256"], 1)
     assert len(ledger.kept_features(split(1297, 160, 1)[0]).row) == 160
     with pytest.raises(InputError, match="160 of 320 images were never shown"):
         ledger.kept_features(split(1297, 320, 1)[0])
 
 
-def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(here, brief, digits, monkeypatch):
+def test_a_white_box_student_gets_the_features_and_test_logits_of_its_teacher(
+    here, brief, digits, monkeypatch
+):
     real, given, cpu = student_module.fit, {}, torch.device("cpu")
-    monkeypatch.setattr(student_module, "fit", lambda *words, **options: given.update(options) or real(*words, **options))
-    row, = study.run(brief(["vid"]), here, jobs=1, report=quiet)
+    monkeypatch.setattr(
+        student_module,
+        "fit",
+        lambda *words, **options: given.update(options) or real(*words, **options),
+    )
+    (row,) = study.run(brief(["vid"]), here, jobs=1, report=quiet)
     net, _ = load_teacher(here.teacher_path(digits, "resnet14"), digits, "resnet14", cpu)
     maps, _ = net.forward_features(teacher_view(digits, 1, cpu)(split(1297, 40, 1)[0]))
-    torch.testing.assert_close(given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3)
-    torch.testing.assert_close(read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
-                               predict(net, Views(digits.test, digits.transform)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        given["features"][torch.arange(40)][0], maps[1], rtol=2e-3, atol=2e-3
+    )
+    torch.testing.assert_close(
+        read_tensors(here.teacher_logits(row["teacher_sha256"]))[0]["test"],
+        predict(net, Views(digits.test, digits.transform)),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
-@pytest.mark.parametrize("words, says", [
-    ({"method_names": ["rkd_3"]}, "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10"),
-    ({"method_names": ["vid"], "pairs": ["vgg13-resnet8"]}, "3 inner feature maps and the teacher 4"),
-    ({"method_names": ["kd"], "calls": [160], "experiments": ["cars"], "dataset": "stanford_cars"}, "Stanford Cars cannot be downloaded")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (
+            {"method_names": ["rkd_3"]},
+            "rkd_3 cannot pool 10 classes; choose from rkd_1, rkd_2, rkd_5, rkd_10",
+        ),
+        (
+            {"method_names": ["vid"], "pairs": ["vgg13-resnet8"]},
+            "3 inner feature maps and the teacher 4",
+        ),
+        (
+            {
+                "method_names": ["kd"],
+                "calls": [160],
+                "experiments": ["cars"],
+                "dataset": "stanford_cars",
+            },
+            "Stanford Cars cannot be downloaded",
+        ),
+    ],
+)
 def test_runs_that_cannot_be_are_refused_before_anything_starts(here, words, says):
     with pytest.raises(InputError, match=says):
         study.run(runner_runs(**words), here, report=quiet)
@@ -201,42 +302,67 @@ def test_runs_that_cannot_be_are_refused_before_anything_starts(here, words, say
 
 
 def runner_runs(experiments=("black_box",), **words):
-    return study.select("quick", experiments, words.get("dataset"), words.get("pairs", ()), words["method_names"],
-                        words.get("calls", [40]), [1])
+    return study.select(
+        "quick",
+        experiments,
+        words.get("dataset"),
+        words.get("pairs", ()),
+        words["method_names"],
+        words.get("calls", [40]),
+        [1],
+    )
 
 
 def test_an_experiment_whose_images_are_not_there_is_left_out_and_said(here, brief):
-    cars = [replace(one, recipe=brief(["ce"])[0].recipe) for one in runner_runs(["cars"], method_names=["ce"], dataset="stanford_cars")]
+    cars = [
+        replace(one, recipe=brief(["ce"])[0].recipe)
+        for one in runner_runs(["cars"], method_names=["ce"], dataset="stanford_cars")
+    ]
     said = []
     rows = study.run(brief(["ce"]) + cars, here, jobs=1, report=said.append)
-    assert [row["experiment"] for row in rows] == ["black_box"] and said[0].startswith("cars is left out: Stanford Cars cannot be")
+    assert [row["experiment"] for row in rows] == ["black_box"] and said[0].startswith(
+        "cars is left out: Stanford Cars cannot be"
+    )
     with pytest.raises(InputError, match="Stanford Cars cannot be downloaded"):
         study.run(cars + brief(["ce"]), here, report=quiet)
 
 
 def test_experiments_on_two_sets_of_images_run_together(here, brief):
-    runs = brief(["ce"]) + [replace(one, recipe=brief(["ce"])[0].recipe) for one in runner_runs(["cars"], method_names=["ce"])]
+    runs = brief(["ce"]) + [
+        replace(one, recipe=brief(["ce"])[0].recipe)
+        for one in runner_runs(["cars"], method_names=["ce"])
+    ]
     rows = study.run(runs, here, jobs=1, report=quiet)
-    assert [(row["experiment"], row["dataset"]) for row in rows] == [("black_box", "digits"), ("cars", "digits_cropped")]
+    assert [(row["experiment"], row["dataset"]) for row in rows] == [
+        ("black_box", "digits"),
+        ("cars", "digits_cropped"),
+    ]
 
 
 def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
     def planned(runs):
-        return plan.plan(runs, plan.pace_on(here.device, here.store.rows()), {"digits": digits}, here.device)
+        return plan.plan(
+            runs, plan.pace_on(here.device, here.store.rows()), {"digits": digits}, here.device
+        )
 
     lines = planned(study.select("paper", ["black_box"], dataset="digits"))
-    assert len(lines) == 1 and lines[0].startswith("black_box: 1950 runs, 96000 teacher calls, about ")    # 3 teachers, 5 seeds
+    assert len(lines) == 1 and lines[0].startswith(
+        "black_box: 1950 runs, 96000 teacher calls, about "
+    )  # 3 teachers, 5 seeds
     both = planned(study.select("paper", ["black_box", "large_n"], dataset="digits"))
-    assert both[1].startswith("large_n: 600 runs, 144000 more teacher calls")                              # 16,000 - 6,400 each
+    assert both[1].startswith("large_n: 600 runs, 144000 more teacher calls")  # 16,000 - 6,400 each
     assert "GPU hours (assuming 10 TFLOP/s, 393 epochs each)" in lines[0]
-    alone = runner_runs(method_names=["ce"], calls=[320]) + runner_runs(method_names=["kd"], calls=[40])
+    alone = runner_runs(method_names=["ce"], calls=[320]) + runner_runs(
+        method_names=["kd"], calls=[40]
+    )
     assert planned(alone)[0].startswith("black_box: 2 runs, 40 teacher calls")
     runs = brief(["ckd", "mixup", "ckd_pairs"])
     one, mixed, two = (plan._flops(run, digits, 1) for run in runs)
     assert two == 2 * one == 2 * mixed == 2 * 3 * 6 * 64 * models.flops("resnet8", 10, 8)
     study.run(runs, here, jobs=1, report=quiet)
-    assert planned(runs) == ["black_box: 3 runs, 40 teacher calls, under 0.1 hours, one at a time "
-                                                           "(from like rows)"]
+    assert planned(runs) == [
+        "black_box: 3 runs, 40 teacher calls, under 0.1 hours, one at a time (from like rows)"
+    ]
 
 
 def test_a_time_budget_stops_with_everything_kept(here, brief):
@@ -253,6 +379,7 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
         if not method.needs_teacher:
             raise MemoryError("no memory")
         return real(net, method, *rest, **options)
+
     monkeypatch.setattr(student_module, "fit", watched)
     with pytest.raises(RuntimeError, match="1 runs failed"):
         study.run(brief(["ce", "kd"]), here, jobs=1, report=quiet)
@@ -260,8 +387,29 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
 
 
 def test_a_killed_batch_goes_on(tmp_path, teachers):
-    command = [sys.executable, "-m", "ckdlib", "run", "--results", str(tmp_path), "--experiment", "black_box", "--methods", "ce", "--n", "40", "80",
-               "--seeds", "1", "2", "3", "--jobs", "2", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "ckdlib",
+        "run",
+        "--results",
+        str(tmp_path),
+        "--experiment",
+        "black_box",
+        "--methods",
+        "ce",
+        "--n",
+        "40",
+        "80",
+        "--seeds",
+        "1",
+        "2",
+        "3",
+        "--jobs",
+        "2",
+        "--device",
+        "cpu",
+    ]
     batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while len(Store(tmp_path).rows()) < 2 and time.monotonic() < deadline:
@@ -269,7 +417,7 @@ def test_a_killed_batch_goes_on(tmp_path, teachers):
     os.kill(batch.pid, signal.SIGKILL)
     batch.wait()
     while Store(tmp_path).running() and time.monotonic() < deadline:
-        time.sleep(0.05)                 # its workers see that it is gone and end too
+        time.sleep(0.05)  # its workers see that it is gone and end too
     kept = Store(tmp_path).rows()
     assert 2 <= len(kept) < 6 and time.monotonic() < deadline
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -279,16 +427,30 @@ def test_a_killed_batch_goes_on(tmp_path, teachers):
 
 def test_images_cut_another_way_are_another_run_and_another_ledger(folder, tmp_path):
     """As with --no-flip: the mirrored row is no answer, and the answers about mirrored images are none."""
+
     def at(results, flip):
-        return open_workspace(tmp_path / results, cache=tmp_path / "cache", device="cpu", image_size=12, flip=flip)
-    runs = [replace(one, recipe=replace(one.recipe, steps=2, checks=1)) for one in study.select(
-        "quick", ["black_box"], dataset=str(folder), method_names=["ce"], calls=[10], seeds=[1])]
-    mirrored, = study.run(runs, at("one", True), jobs=1, report=quiet)
+        return open_workspace(
+            tmp_path / results, cache=tmp_path / "cache", device="cpu", image_size=12, flip=flip
+        )
+
+    runs = [
+        replace(one, recipe=replace(one.recipe, steps=2, checks=1))
+        for one in study.select(
+            "quick", ["black_box"], dataset=str(folder), method_names=["ce"], calls=[10], seeds=[1]
+        )
+    ]
+    (mirrored,) = study.run(runs, at("one", True), jobs=1, report=quiet)
     with pytest.raises(InputError, match=r"cut in another way \(flip True and False\).*--no-flip"):
         study.run(runs, at("one", False), jobs=1, report=quiet)
-    plain, = study.run(runs, at("two", False), jobs=1, report=quiet)
-    assert mirrored["run"] != plain["run"] and (mirrored["transform"]["flip"], plain["transform"]["flip"]) == (True, False)
-    ledgers = [here.ledger(here.dataset(str(folder)), "teacher", 1).folder.name for here in (at("one", True), at("one", False))]
+    (plain,) = study.run(runs, at("two", False), jobs=1, report=quiet)
+    assert mirrored["run"] != plain["run"] and (
+        mirrored["transform"]["flip"],
+        plain["transform"]["flip"],
+    ) == (True, False)
+    ledgers = [
+        here.ledger(here.dataset(str(folder)), "teacher", 1).folder.name
+        for here in (at("one", True), at("one", False))
+    ]
     assert ledgers[0] != ledgers[1]
 
 
@@ -307,21 +469,34 @@ def test_too_large_n_is_refused_before_anything_starts(here, brief):
 
 def test_status(here, brief):
     study.run(brief(["kd"]), here, jobs=1, report=quiet)
-    line, = study.status(brief(["kd", "ckd"]), here)
-    assert line.startswith("black_box: 1/2 runs done, 0 running, 1 left, 40 teacher calls made, about")
+    (line,) = study.status(brief(["kd", "ckd"]), here)
+    assert line.startswith(
+        "black_box: 1/2 runs done, 0 running, 1 left, 40 teacher calls made, about"
+    )
 
 
 def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
-    runs, rounded = brief(["ckd_calibrated", "crd"]), replace(here, precision="bfloat16", results=here.results / "rounded")
+    runs, rounded = (
+        brief(["ckd_calibrated", "crd"]),
+        replace(here, precision="bfloat16", results=here.results / "rounded"),
+    )
     exact = {row["method"]: row for row in study.run(runs, here, 2, report=quiet)}
     other = {row["method"]: row for row in study.run(runs, rounded, 2, report=quiet)}
-    assert {row["precision"] for row in exact.values()} == {"float32"} and {row["precision"] for row in other.values()} == {"bfloat16"}
-    weights = [read_tensors(folder.results / "students" / f"{rows['crd']['run']}.safetensors")[0]["fc.weight"]
-               for folder, rows in ((here, exact), (rounded, other))]
+    assert {row["precision"] for row in exact.values()} == {"float32"} and {
+        row["precision"] for row in other.values()
+    } == {"bfloat16"}
+    weights = [
+        read_tensors(folder.results / "students" / f"{rows['crd']['run']}.safetensors")[0][
+            "fc.weight"
+        ]
+        for folder, rows in ((here, exact), (rounded, other))
+    ]
     assert not torch.equal(*weights)
     torch.testing.assert_close(*weights, rtol=0.2, atol=0.05)
     assert open_workspace(rounded.results, teachers=here.teachers).precision == "bfloat16"
-    with pytest.raises(InputError, match="rows of precision bfloat16, which no table mixes with float32"):
+    with pytest.raises(
+        InputError, match="rows of precision bfloat16, which no table mixes with float32"
+    ):
         study.run(brief(["kd"]), replace(rounded, precision="float32"), report=quiet)
     with pytest.raises(InputError, match="unknown precision 'half'.*float32, bfloat16"):
         open_workspace(here.results, precision="half")
@@ -329,13 +504,27 @@ def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
 
 def test_a_student_is_followed_along_its_training(here):
     """By the looks that its experiment asks for; the last one sees the student that row and measures tell of."""
-    runs = [replace(run, recipe=replace(run.recipe, schedule="one_cycle", steps=20, checks=10)) for run in study.select(
-        "quick", ["protocol"], method_names=["ckd", "ckd_calibrated", "ce"], calls=[48], seeds=[1])]
+    runs = [
+        replace(run, recipe=replace(run.recipe, schedule="one_cycle", steps=20, checks=10))
+        for run in study.select(
+            "quick",
+            ["protocol"],
+            method_names=["ckd", "ckd_calibrated", "ce"],
+            calls=[48],
+            seeds=[1],
+        )
+    ]
     rows = {row["method"]: row for row in study.run(runs, here, 2, report=quiet)}
     store = Store(here.results)
-    looks = {method: [look for look in store.history() if look["run"] == row["run"]] for method, row in rows.items()}
+    looks = {
+        method: [look for look in store.history() if look["run"] == row["run"]]
+        for method, row in rows.items()
+    }
     assert {method: [look["step"] for look in seen] for method, seen in looks.items()} == {
-        "ckd": [10, 20], "ckd_calibrated": [10, 20], "ce": []}           # labels alone have no offset
+        "ckd": [10, 20],
+        "ckd_calibrated": [10, 20],
+        "ce": [],
+    }  # labels alone have no offset
     assert looks["ckd"][1]["offset"] > 0.01 and looks["ckd_calibrated"][1]["offset"] < 1e-3
     kept_last = [method for method in ("ckd", "ckd_calibrated") if rows[method]["best_step"] == 20]
     assert kept_last

@@ -1,4 +1,5 @@
 """Teachers: training that resumes, checkpoints that are imported or refused, cards that are checked."""
+
 import os
 import time
 from dataclasses import replace
@@ -41,7 +42,9 @@ def test_a_checkpoint_is_imported_and_measured(digits, checkpoint, tmp_path):
     assert read == card and 0 <= card["test_accuracy"] <= 100 and "resnet8.pth" in card["source"]
     original = torch.load(checkpoint)["model"]
     for name, value in net.state_dict().items():
-        assert torch.equal(value, original[name].half().float() if value.is_floating_point() else original[name])
+        assert torch.equal(
+            value, original[name].half().float() if value.is_floating_point() else original[name]
+        )
 
 
 class Code:
@@ -69,10 +72,19 @@ def spoil(kind, path):
         path.unlink()
 
 
-@pytest.mark.parametrize("kind, says", [
-    ("architecture", "is not a resnet8"), ("width", "is not a resnet8"), ("classes", "knows 100 classes, but the dataset has 10"),
-    ("truncated", "cannot be read"), ("code", "code"), ("text", "resnet8.pth"), ("list", "no state dict"),
-    ("missing", "resnet8.pth")])
+@pytest.mark.parametrize(
+    "kind, says",
+    [
+        ("architecture", "is not a resnet8"),
+        ("width", "is not a resnet8"),
+        ("classes", "knows 100 classes, but the dataset has 10"),
+        ("truncated", "cannot be read"),
+        ("code", "code"),
+        ("text", "resnet8.pth"),
+        ("list", "no state dict"),
+        ("missing", "resnet8.pth"),
+    ],
+)
 def test_bad_checkpoints_are_refused_in_one_line(digits, checkpoint, tmp_path, kind, says):
     spoil(kind, checkpoint)
     with pytest.raises(InputError, match=says) as error:
@@ -85,7 +97,9 @@ def test_a_stopped_training_goes_on_to_the_same_teacher(digits, tmp_path):
     recipe = replace(BRIEF, steps=12, checks=6)
     whole = train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
     with pytest.raises(OutOfTime):
-        train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=time.monotonic(), report=quiet)
+        train_teacher(
+            digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=time.monotonic(), report=quiet
+        )
     assert not (tmp_path / "b/digits/resnet8.safetensors").exists()
     lines = []
     resumed = train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, report=lines.append)
@@ -99,7 +113,9 @@ def test_a_training_stopped_after_its_last_round_is_done(digits, tmp_path):
     whole = train_teacher(digits, "resnet8", recipe, tmp_path / "a", CPU, report=quiet)
     while True:
         try:
-            resumed = train_teacher(digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=0, report=quiet)
+            resumed = train_teacher(
+                digits, "resnet8", recipe, tmp_path / "b", CPU, deadline=0, report=quiet
+            )
             break
         except OutOfTime:
             stops += 1
@@ -109,10 +125,14 @@ def test_a_training_stopped_after_its_last_round_is_done(digits, tmp_path):
 def test_a_teacher_is_kept_as_it_answers(digits, teachers):
     path = teachers / "digits/resnet14.safetensors"
     tensors, _ = read_tensors(path)
-    assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
+    assert all(
+        value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point()
+    )
     net, card = load_teacher(path, digits, "resnet14", CPU)
     test = Views(digits.test, digits.transform)
-    assert card["test_accuracy"] == pytest.approx(accuracy(predict(net, test), test.labels).item(), abs=1e-3)
+    assert card["test_accuracy"] == pytest.approx(
+        accuracy(predict(net, test), test.labels).item(), abs=1e-3
+    )
 
 
 def test_a_changed_file_is_noticed(digits, teachers, tmp_path):
@@ -131,5 +151,7 @@ def test_a_teacher_of_images_scaled_otherwise_is_refused(digits, teachers):
     other = replace(digits, transform=replace(digits.transform, std=(0.5,) * 3))
     with pytest.raises(InputError, match="another crop, mean and std"):
         load_teacher(path, other, "resnet14", CPU)
-    mirrored = replace(digits, transform=replace(digits.transform, flip=True, padding=2))   # how it was trained is its own affair
+    mirrored = replace(
+        digits, transform=replace(digits.transform, flip=True, padding=2)
+    )  # how it was trained is its own affair
     assert load_teacher(path, mirrored, "resnet14", CPU)[1]["transform"]["flip"] is False

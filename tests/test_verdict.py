@@ -1,4 +1,5 @@
 """The rule that says what is reproduced."""
+
 from dataclasses import replace
 from math import sqrt
 
@@ -16,8 +17,8 @@ ACCURACY = Claim("here", "black_box", "accuracy", WRN, CKD, "kd", value=5.0)
 EVERY = replace(ACCURACY, value=None, every=True)
 CURVE = np.linspace(30, 60, 13)
 CALLS = np.array(study.profile(paper.PROFILE).experiments["black_box"].calls)
-WAVE = {CKD: 0.3}                        # how far the seeds of a method are apart, else 1
-RAGGED = (0.4, -1.1, 0.2, 0.9, -0.4)     # five seeds around their mean, which is 0
+WAVE = {CKD: 0.3}  # how far the seeds of a method are apart, else 1
+RAGGED = (0.4, -1.1, 0.2, 0.9, -0.4)  # five seeds around their mean, which is 0
 
 
 def evidence(values, seeds=3, experiment="black_box", pair=WRN, apart=WAVE, **columns):
@@ -29,9 +30,19 @@ def evidence(values, seeds=3, experiment="black_box", pair=WRN, apart=WAVE, **co
             for seed in range(1, seeds + 1):
                 more = apart.get(method, 1) * (seed - (seeds + 1) / 2)
                 own = {name: value[method] + more / 1000 for name, value in columns.items()}
-                rows.append({"pair": pair, "method": method, "n": n, "seed": seed,
-                             "test_accuracy": accuracy + more, "status": "done",
-                             "correlation": np.nan, "height": np.nan} | own)
+                rows.append(
+                    {
+                        "pair": pair,
+                        "method": method,
+                        "n": n,
+                        "seed": seed,
+                        "test_accuracy": accuracy + more,
+                        "status": "done",
+                        "correlation": np.nan,
+                        "height": np.nan,
+                    }
+                    | own
+                )
     return {experiment: pd.DataFrame(rows)}
 
 
@@ -46,7 +57,7 @@ def without(tables, method, sizes):
 
 
 def judge(claim, tables):
-    line, = claims.verdicts([claim], tables).to_dict("records")
+    (line,) = claims.verdicts([claim], tables).to_dict("records")
     return line
 
 
@@ -56,7 +67,7 @@ def words(line):
 
 def test_a_number_and_a_direction_that_hold():
     line = judge(ACCURACY, evidence({CKD: CURVE + 5.1, "kd": CURVE}))
-    half = stats.t.ppf(0.975, 2) * 0.7 / sqrt(3)             # seeds differ by 0.3 - 1 = -0.7
+    half = stats.t.ppf(0.975, 2) * 0.7 / sqrt(3)  # seeds differ by 0.3 - 1 = -0.7
     assert (line["ours"], line["low"], line["high"]) == pytest.approx((5.1, 5.1 - half, 5.1 + half))
     assert words(line) == ("reproduced", "reproduced", "")
     assert line["seeds"] == 3 and line["coverage"] == pytest.approx(3 / 5)
@@ -69,8 +80,10 @@ def test_a_number_holds_where_its_interval_is_within_delta(seeds):
     error = 0.7 * np.std(range(seeds), ddof=1) / sqrt(seeds)
     inside, outside = (stats.t.ppf(level, seeds - 1) * error for level in (0.95, 0.975))
     for sign in (-1, 1):
+
         def outcome(apart, sign=sign):
             return judge(replace(ACCURACY, value=30 + sign * apart), tables)["number"]
+
         assert outcome(2 - inside - 0.01) == "reproduced"
         assert outcome(2 - inside + 0.01) == outcome(max(2, outside) - 0.01) == "undecided"
         assert outcome(max(2, outside) + 0.01) == "not reproduced"
@@ -78,8 +91,10 @@ def test_a_number_holds_where_its_interval_is_within_delta(seeds):
 
 def test_noise_makes_no_pass_easier():
     values = {CKD: CURVE + 5, "kd": CURVE}
-    outcomes = [judge(ACCURACY, evidence(values, apart={CKD: spread, "kd": 0}))["number"]
-                for spread in (0.1, 1.0, 3.0, 30.0)]
+    outcomes = [
+        judge(ACCURACY, evidence(values, apart={CKD: spread, "kd": 0}))["number"]
+        for spread in (0.1, 1.0, 3.0, 30.0)
+    ]
     assert outcomes == ["reproduced", "reproduced", "undecided", "undecided"]
 
 
@@ -91,10 +106,15 @@ def test_the_other_direction_and_none():
     assert np.isnan(line["delta"]) and line["chance"] == 0
 
 
-@pytest.mark.parametrize("tables, why", [
-    ({}, ""), (evidence({CKD: CURVE}), "39 of its runs are there"),
-    (evidence({CKD: CURVE, "kd": CURVE}, seeds=2), "52 of its runs are there"),
-    (evidence({CKD: CURVE[:1], "kd": CURVE[:1]}), "6 of its runs are there")])
+@pytest.mark.parametrize(
+    "tables, why",
+    [
+        ({}, ""),
+        (evidence({CKD: CURVE}), "39 of its runs are there"),
+        (evidence({CKD: CURVE, "kd": CURVE}, seeds=2), "52 of its runs are there"),
+        (evidence({CKD: CURVE[:1], "kd": CURVE[:1]}), "6 of its runs are there"),
+    ],
+)
 def test_too_few_runs_are_not_yet_run(tables, why):
     line = judge(ACCURACY, tables)
     assert words(line) == ("not yet run", "not yet run", why) and np.isnan(line["ours"])
@@ -109,7 +129,7 @@ def test_seeds_must_be_the_same_ones():
     tables = evidence({CKD: CURVE + 5, "kd": CURVE}, seeds=5)
     table = tables["black_box"]
     lost = at(tables, CKD, [1600]) & (table.seed < 3) | at(tables, "kd", [2000]) & (table.seed > 3)
-    line = judge(ACCURACY, {"black_box": table[~lost]})      # only seed 3 has every n
+    line = judge(ACCURACY, {"black_box": table[~lost]})  # only seed 3 has every n
     assert line["direction"] == "not yet run"
 
 
@@ -125,13 +145,14 @@ def test_runs_that_diverged_are_told_and_decide_nothing():
     every = judge(ACCURACY, diverged(table.method == CKD))
     assert words(every) == ("undecided", "undecided", "39 of its runs diverged")
     one = {"black_box": diverged(table.method == CKD)["black_box"].query("n == 1600")}
-    assert judge(ACCURACY, one)["number"] == "not yet run"   # the other n would still have to run
+    assert judge(ACCURACY, one)["number"] == "not yet run"  # the other n would still have to run
 
 
 def test_less_is_better_for_correlations_and_curves():
     for quantity in ("correlation", "height"):
-        tables = evidence({CKD: CURVE, "kd": CURVE}, correlation={CKD: 0.1, "kd": 0.2},
-                          height={CKD: 1, "kd": 2})
+        tables = evidence(
+            {CKD: CURVE, "kd": CURVE}, correlation={CKD: 0.1, "kd": 0.2}, height={CKD: 1, "kd": 2}
+        )
         claim = Claim("here", "black_box", quantity, WRN, CKD, "kd")
         assert judge(claim, tables)["direction"] == "reproduced"
         other = judge(replace(claim, method="kd", rival=CKD), tables)
@@ -146,7 +167,7 @@ def test_each_number_has_the_delta_of_its_kind():
     assert deltas["Table 1"] == deltas["section 5.1, Figure 2"] == {2}
     assert deltas["section 6.1, Figure 4"] == {2}
     assert deltas["Table 1, Δ"] == deltas["section 5.1"] == {10} and deltas["Table 3"] == {0.01}
-    assert max(deltas["Table 2"]) == 9 and min(deltas["Table 2"]) == 2       # sds of 4.50 and 0.54
+    assert max(deltas["Table 2"]) == 9 and min(deltas["Table 2"]) == 2  # sds of 4.50 and 0.54
     sds = [4.50, 3.67, 0.74, 0.96, 2.29, 2.46]
     assert max(deltas["section 5.2"]) == pytest.approx(2 * np.linalg.norm(sds) / 3, abs=0.01)
 
@@ -160,6 +181,7 @@ def test_numbers_of_other_test_images_are_never_reproduced():
 
 
 # At every n.
+
 
 def test_a_claim_of_every_n_must_hold_at_each():
     gaps = np.full(13, 5.0)
@@ -178,7 +200,7 @@ def test_one_n_on_the_other_side_refutes_with_all_n_together():
         gaps = np.full(13, 5.0)
         gaps[4] = offset
         line = judge(EVERY, evidence({CKD: CURVE + gaps, "kd": CURVE}))
-        df = 2                           # seeds differ alike at every n, so that is all there is
+        df = 2  # seeds differ alike at every n, so that is all there is
         reach = stats.t.ppf(1 - 0.025 / 13, df) * 0.7 / sqrt(3)
         assert (line["direction"] == "not reproduced") == (-offset > reach)
 
@@ -195,6 +217,7 @@ def test_chance_is_how_often_true_numbers_are_refuted(spread):
 
 # Means.
 
+
 def test_the_best_baseline_is_the_rival():
     values = {CKD: CURVE + 50} | {name: CURVE + i / 2 for i, name in enumerate(paper.BASELINES)}
     line = judge(Claim("B", "black_box", "accuracy", WRN, CKD, "baselines"), evidence(values))
@@ -202,16 +225,29 @@ def test_the_best_baseline_is_the_rival():
 
 
 def test_a_gap_that_narrows():
-    tables = evidence({CKD: [50, 50, 50, 52], "kd": [45, 46, 48, 51]}, experiment="large_n",
-                      apart={})
+    tables = evidence(
+        {CKD: [50, 50, 50, 52], "kd": [45, 46, 48, 51]}, experiment="large_n", apart={}
+    )
     line = judge(Claim("B", "large_n", "narrowing", WRN, CKD, "kd"), tables)
     assert line["ours"] == pytest.approx(4) and line["direction"] == "reproduced"
 
 
 def test_evidence_of_rows(tmp_path):
-    rows = [row(method, n, seed, 50.0 + seed, profile="pilot", teacher="resnet20",
-                student="resnet8", dataset="cifar100")
-            for method in ("ckd_pairs", "kd") for n in (1600, 3200) for seed in (1, 2, 3)]
+    rows = [
+        row(
+            method,
+            n,
+            seed,
+            50.0 + seed,
+            profile="pilot",
+            teacher="resnet20",
+            student="resnet8",
+            dataset="cifar100",
+        )
+        for method in ("ckd_pairs", "kd")
+        for n in (1600, 3200)
+        for seed in (1, 2, 3)
+    ]
     rows[0]["status"] = "diverged"
     curves = {"raw": [10.0, 1.0], "centred": [1.0], "by_class": [1.0]}
     kept = {r["run"]: {"run": r["run"], "correlation_gaps": [0.1, None]} | curves for r in rows[1:]}
@@ -223,8 +259,11 @@ def test_evidence_of_rows(tmp_path):
 
 
 def test_evidence_is_of_one_profile_and_of_raw_curves():
-    rows = [row("kd", 50, 1, 50.0), row("kd", 50, 1, 90.0, profile="pilot", dataset="cifar100"),
-            row("crd", 50, 1, 1.0, status="diverged")]
+    rows = [
+        row("kd", 50, 1, 50.0),
+        row("kd", 50, 1, 90.0, profile="pilot", dataset="cifar100"),
+        row("crd", 50, 1, 1.0, status="diverged"),
+    ]
     measured = {"raw": [10, 10], "centred": [1, 1], "correlation_gaps": [0.1, None, 0.3]}
     kept = {r["run"]: {"run": r["run"]} | measured for r in rows[:2]}
     table = claims.evidence(rows, kept, "quick")["black_box"].set_index("method")
@@ -243,14 +282,18 @@ def test_figure5_is_judged_at_its_two_n():
 
 def test_the_best_of_several_rivals_is_the_lowest_where_less_is_better():
     gaps = {CKD: 0.1} | {name: 0.2 + i / 10 for i, name in enumerate(paper.BASELINES)}
-    line = judge(Claim("T3", "black_box", "correlation", WRN, CKD, "baselines"),
-                 evidence(dict.fromkeys(gaps, CURVE), correlation=gaps))
+    line = judge(
+        Claim("T3", "black_box", "correlation", WRN, CKD, "baselines"),
+        evidence(dict.fromkeys(gaps, CURVE), correlation=gaps),
+    )
     assert line["ours"] == pytest.approx(-0.1)
 
 
 def test_a_claim_of_all_pairs_is_judged_on_their_mean():
-    tables = [evidence({CKD: [50] * 3 + [end], "kd": [40] * 4}, experiment="large_n", pair=pair)
-              for pair, end in ((WRN, 48), (VGG, 46), (RESNET, 44))]
+    tables = [
+        evidence({CKD: [50] * 3 + [end], "kd": [40] * 4}, experiment="large_n", pair=pair)
+        for pair, end in ((WRN, 48), (VGG, 46), (RESNET, 44))
+    ]
     together = {"large_n": pd.concat([table["large_n"] for table in tables])}
     line = judge(Claim("B", "large_n", "narrowing", "", CKD, "kd"), together)
     assert line["ours"] == pytest.approx(4) and line["coverage"] == pytest.approx(3 / 5)

@@ -1,4 +1,5 @@
 """Tables and figures of verdicts."""
+
 from dataclasses import replace
 from math import sqrt
 
@@ -13,9 +14,15 @@ from tests.test_verdict import ACCURACY, CURVE, EVERY, evidence
 
 
 def some_verdicts():
-    made_up = [ACCURACY, replace(ACCURACY, value=30.0), replace(ACCURACY, value=6.5),
-              replace(ACCURACY, comparable=False), replace(ACCURACY, rival="crd"), EVERY,
-              Claim("there", "black_box", "accuracy", "", CKD, "kd")]
+    made_up = [
+        ACCURACY,
+        replace(ACCURACY, value=30.0),
+        replace(ACCURACY, value=6.5),
+        replace(ACCURACY, comparable=False),
+        replace(ACCURACY, rival="crd"),
+        EVERY,
+        Claim("there", "black_box", "accuracy", "", CKD, "kd"),
+    ]
     tables = evidence({CKD: CURVE + 5, "kd": CURVE})
     return claims.verdicts(made_up, tables)
 
@@ -39,7 +46,7 @@ def test_figures_show_every_outcome_by_colour_and_by_mark():
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 5
     panel = claim_figures.numbers(judged).axes[0]
     marks = {line.get_marker() for line in panel.lines}
-    assert marks == {"o", "<", "D", "s"}                     # -12.5 deltas is beyond the panel
+    assert marks == {"o", "<", "D", "s"}  # -12.5 deltas is beyond the panel
     labels = [text.get_text() for text in panel.texts]
     assert labels[:4] == ["here (1 not yet run)", "paper  ours", "5.0  5.0", "30.0  5.0"]
     bars = claim_figures.overview(judged).axes[0].patches
@@ -77,7 +84,8 @@ def test_a_listing_is_short_and_leaves_out_what_was_not_run():
 def test_what_is_missing_is_told_with_its_command():
     judged = some_verdicts()
     assert claim_tables.missing(judged, "paper") == (
-        "2 claims are not yet run: python -m ckdlib run --profile paper --experiment black_box")
+        "2 claims are not yet run: python -m ckdlib run --profile paper --experiment black_box"
+    )
     lines = claim_tables.missing(claims.verdicts(paper.CLAIMS, {}), "paper").splitlines()
     assert len(lines) == 5
     assert sum(int(line.split()[0]) for line in lines) == len(paper.CLAIMS)

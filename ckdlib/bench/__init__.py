@@ -3,13 +3,15 @@
 Both are kept waiting in processes of their own and run in turns on the same made-up images; a ratio is taken within one
 turn, so that what else the machine does hits both.
 """
+
 import multiprocessing
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -24,8 +26,15 @@ from ..training.loop import fit
 from .plain import BATCH, CLASSES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
-ACCESSES = 14                            # of an element of a convolution's output in one step, see `floor`
-LIKE = {"crd": "crd", "rkd": "rkd", "ckd": "ckd", "ckd_pairs": "ckd", "mse": "ckd", "ckd_calibrated": "ckd"}  # else kd
+ACCESSES = 14  # of an element of a convolution's output in one step, see `floor`
+LIKE = {
+    "crd": "crd",
+    "rkd": "rkd",
+    "ckd": "ckd",
+    "ckd_pairs": "ckd",
+    "mse": "ckd",
+    "ckd_calibrated": "ckd",
+}  # else kd
 
 
 class Case(NamedTuple):
@@ -34,10 +43,11 @@ class Case(NamedTuple):
     method: str
     device: str
     precision: str
-    steps: int                           # timed in one turn
+    steps: int  # timed in one turn
 
 
 # Two kinds of process that take `steps` steps whenever they are told to.
+
 
 def run_plain(case: Case, connection: Connection) -> None:
     taken = Plain(case.student, case.method, case.device).steps()
@@ -70,11 +80,19 @@ def run_ours(case: Case, connection: Connection, turns: int, threads: int, stude
             net = models.new(case.student, CLASSES, seed).to(case.device)
             views = Views(images, TRANSFORMS["cifar100"], case.device)
             turn.wait()
-            fit(net, methods.get(case.method), recipe, views, answers.to(case.device), seed=seed,
-                      after_round=lambda progress: turn.wait(), precision=case.precision)
+            fit(
+                net,
+                methods.get(case.method),
+                recipe,
+                views,
+                answers.to(case.device),
+                seed=seed,
+                after_round=lambda progress: turn.wait(),
+                precision=case.precision,
+            )
         except Exception:
-            turn.abort()                 # none waits for it
-            connection.close()           # nor does the parent
+            turn.abort()  # none waits for it
+            connection.close()  # nor does the parent
             raise
 
     workers = [threading.Thread(target=one, args=(seed,), daemon=True) for seed in range(students)]
@@ -88,15 +106,27 @@ def memory(device: str) -> float:
     """MiB at most so far, of the device or of this process (without its loader workers)."""
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
-    line, = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024   # rusage would begin with the parent's
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) / 1024  # rusage would begin with the parent's
 
 
 # The comparison.
 
-def bench(pairs: Sequence[tuple[str, str]] = (), names: Sequence[str] = METHODS, device: str = "cpu",
-          precision: str = "float32", turns: int = 5, steps: int | None = None, jobs: int | None = None,
-          report=print) -> list[dict]:
+
+def bench(
+    pairs: Sequence[tuple[str, str]] = (),
+    names: Sequence[str] = METHODS,
+    device: str = "cpu",
+    precision: str = "float32",
+    turns: int = 5,
+    steps: int | None = None,
+    jobs: int | None = None,
+    report=print,
+) -> list[dict]:
     """A line for each pair and method; see `compare`. report: called with each line as text.
 
     pairs: none for those of `pilot` and `paper` on CUDA, on a CPU for the first of each.
@@ -105,20 +135,28 @@ def bench(pairs: Sequence[tuple[str, str]] = (), names: Sequence[str] = METHODS,
         pilot, paper = (profile(name).experiments["black_box"].pairs for name in ("pilot", "paper"))
         pairs = [pilot[0], *(paper if device != "cpu" else paper[:1])]
     rates = arithmetic_rate(device, precision), copy_rate(device)
-    report(f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: {rates[0] / 1e9:,.0f} GFLOP/s in a "
-           f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} images, medians of {turns} "
-           f"turns")
-    report(f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}{'floor s/step':>13}{'students/h':>12}"
-           f"{'memory MiB':>12}{'ratio':>7}  (turns)")
+    report(
+        f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: {rates[0] / 1e9:,.0f} GFLOP/s in a "
+        f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} images, medians of {turns} "
+        f"turns"
+    )
+    report(
+        f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}{'floor s/step':>13}{'students/h':>12}"
+        f"{'memory MiB':>12}{'ratio':>7}  (turns)"
+    )
     lines = []
     for source, student in pairs:
         for method in names:
-            case = Case(source, student, method, device, precision, steps or (4 if device == "cpu" else 40))
+            case = Case(
+                source, student, method, device, precision, steps or (4 if device == "cpu" else 40)
+            )
             lines.append(line := compare(case, turns, jobs or default_jobs(device), rates))
-            report(f"{source + '-' + student:<22}{method:<8}{line['plain_seconds_per_step']:>13.4f}"
-                   f"{line['seconds_per_step']:>13.4f}{line['floor_seconds_per_step']:>13.4f}"
-                   f"{line['students_per_hour']:>12.1f}{line['peak_memory_mb']:>12.0f}{line['ratio']:>7.2f}  "
-                   f"({min(line['ratios']):.2f} to {max(line['ratios']):.2f})")
+            report(
+                f"{source + '-' + student:<22}{method:<8}{line['plain_seconds_per_step']:>13.4f}"
+                f"{line['seconds_per_step']:>13.4f}{line['floor_seconds_per_step']:>13.4f}"
+                f"{line['students_per_hour']:>12.1f}{line['peak_memory_mb']:>12.0f}{line['ratio']:>7.2f}  "
+                f"({min(line['ratios']):.2f} to {max(line['ratios']):.2f})"
+            )
     if hours := table_hours(lines):
         report(hours)
     return lines
@@ -134,7 +172,9 @@ def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> di
 
     def start(target, *more) -> tuple[Connection, multiprocessing.Process]:
         here, there = context.Pipe()
-        process = context.Process(target=target, args=(case, there, *more))   # not a daemon: it has loader workers
+        process = context.Process(
+            target=target, args=(case, there, *more)
+        )  # not a daemon: it has loader workers
         process.start()
         return here, process
 
@@ -146,25 +186,36 @@ def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> di
 
     processes, students = (jobs, 1) if case.device == "cpu" else (1, jobs)
     threads = max(1, default_jobs() // jobs)
-    plain, *ours = [start(run_plain)] + [start(run_ours, turns + 1, threads, students) for _ in range(processes)]
+    plain, *ours = [start(run_plain)] + [
+        start(run_ours, turns + 1, threads, students) for _ in range(processes)
+    ]
     try:
-        measured = [(turn([plain[0]]), turn([connection for connection, _ in ours])) for _ in range(turns + 1)][1:]
+        measured = [
+            (turn([plain[0]]), turn([connection for connection, _ in ours]))
+            for _ in range(turns + 1)
+        ][1:]
     finally:
         for connection, process in (plain, *ours):
             try:
                 connection.send(False)
-            except OSError:              # it has ended already
+            except OSError:  # it has ended already
                 pass
             process.join(20)
             process.kill()
     ratios = [jobs * theirs / mine for (theirs, _), (mine, _) in measured]
     seconds, steps = median(mine for _, (mine, _) in measured), student_steps(case)
     return case._asdict() | {
-        "seconds_per_step": seconds, "plain_seconds_per_step": median(theirs for (theirs, _), _ in measured),
-        "floor_seconds_per_step": floor(case, *rates), "students_at_once": jobs,
-        "students_per_hour": jobs * 3600 / (seconds * steps), "steps_per_student": steps,
-        "peak_memory_mb": measured[-1][1][1], "plain_peak_memory_mb": measured[-1][0][1],
-        "ratio": median(ratios), "ratios": ratios}
+        "seconds_per_step": seconds,
+        "plain_seconds_per_step": median(theirs for (theirs, _), _ in measured),
+        "floor_seconds_per_step": floor(case, *rates),
+        "students_at_once": jobs,
+        "students_per_hour": jobs * 3600 / (seconds * steps),
+        "steps_per_student": steps,
+        "peak_memory_mb": measured[-1][1][1],
+        "plain_peak_memory_mb": measured[-1][0][1],
+        "ratio": median(ratios),
+        "ratios": ratios,
+    }
 
 
 def student_steps(case: Case) -> int:
@@ -187,7 +238,10 @@ def floor(case: Case, flops: float, bandwidth: float) -> float:
     if case.device == "cpu":
         return arithmetic
     width = 2 if case.precision == "bfloat16" else 4
-    return max(arithmetic, ACCESSES * width * BATCH * models.activations(case.student, CLASSES, 32) / bandwidth)
+    return max(
+        arithmetic,
+        ACCESSES * width * BATCH * models.activations(case.student, CLASSES, 32) / bandwidth,
+    )
 
 
 def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) -> float:
@@ -218,14 +272,26 @@ def table_hours(lines: Sequence[dict]) -> str:
     Methods that were not timed count as kd or ckd, `ckd_pairs` as twice ckd.
     """
     grid = profile("paper").experiments["black_box"]
-    rates = {(line["teacher"], line["student"], line["method"]): line["seconds_per_step"] / line["students_at_once"]
-             for line in lines}
+    rates = {
+        (line["teacher"], line["student"], line["method"]): line["seconds_per_step"]
+        / line["students_at_once"]
+        for line in lines
+    }
     if any((*pair, method) not in rates for pair in grid.pairs for method in METHODS):
         return ""
     steps = EPOCHS * len(grid.seeds) * sum(methods.steps_per_epoch(n, BATCH) for n in grid.calls)
-    hours = {method: sum(rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs")) for pair in grid.pairs)
-             * steps / 3600 for method in grid.methods}
+    hours = {
+        method: sum(
+            rates[*pair, LIKE.get(method, "kd")] * (1 + (method == "ckd_pairs"))
+            for pair in grid.pairs
+        )
+        * steps
+        / 3600
+        for method in grid.methods
+    }
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
     own = [method for method in grid.methods if method not in (*CONTROLS, "ce")]
-    return (f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
-            f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}")
+    return (
+        f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
+        f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}"
+    )

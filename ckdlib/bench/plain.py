@@ -3,7 +3,8 @@
 PIL transforms and loader workers, one student at a time, NCHW, float32, an unfused optimiser, pairs formed explicitly and
 sent through as one double batch, a loss read at every step.
 """
-from typing import Iterator, Sequence
+
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,9 @@ def made_up() -> tuple[Images, Tensor]:
     """Random pixels and labels, random logits in place of a teacher's."""
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (IMAGES, 32, 32, 3), generator=random, dtype=torch.uint8)
-    return Images(pixels, torch.arange(IMAGES) % CLASSES), 3 * torch.randn(IMAGES, CLASSES, generator=random)
+    return Images(pixels, torch.arange(IMAGES) % CLASSES), 3 * torch.randn(
+        IMAGES, CLASSES, generator=random
+    )
 
 
 class Pictures(Dataset):
@@ -38,19 +41,27 @@ class Pictures(Dataset):
     def __init__(self, images: Images, answers: Tensor, paired: bool):
         from PIL import Image
         from torchvision import transforms
+
         how = TRANSFORMS["cifar100"]
         self.pictures = [Image.fromarray(pixels.numpy()) for pixels in images.pixels]
         self.labels, self.answers, self.paired = images.labels, answers, paired
-        self.transform = transforms.Compose([
-            transforms.RandomCrop(how.crop, padding=how.padding), transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(), transforms.Normalize(how.mean, how.std)])
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(how.crop, padding=how.padding),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(how.mean, how.std),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def __getitem__(self, first: int) -> tuple:
         chosen = [first, int(torch.randint(len(self), ()))] if self.paired else [first]
-        return tuple((self.transform(self.pictures[i]), self.labels[i], self.answers[i], i) for i in chosen)
+        return tuple(
+            (self.transform(self.pictures[i]), self.labels[i], self.answers[i], i) for i in chosen
+        )
 
 
 class Plain:
@@ -58,16 +69,32 @@ class Plain:
 
     def __init__(self, student: str, method: str, device: str, workers: int = 2):
         images, answers = made_up()
-        self.net, self.method, self.device = models.build(student, CLASSES).to(device), method, device
+        self.net, self.method, self.device = (
+            models.build(student, CLASSES).to(device),
+            method,
+            device,
+        )
         self.crd = losses.CRD(CLASSES, IMAGES).to(device) if method == "crd" else None
         modules = nn.ModuleList([self.net] + ([self.crd] if self.crd else []))
         self.optimiser = torch.optim.SGD(modules.parameters(), 0.05, 0.9, weight_decay=5e-4)
         self.labels = images.labels
-        self.loader = DataLoader(Pictures(images, answers, paired=method == "ckd"), BATCH, shuffle=True, drop_last=True,
-                                 num_workers=workers, persistent_workers=workers > 0, pin_memory=device != "cpu")
+        self.loader = DataLoader(
+            Pictures(images, answers, paired=method == "ckd"),
+            BATCH,
+            shuffle=True,
+            drop_last=True,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=device != "cpu",
+        )
 
-    def loss(self, logits: Sequence[Tensor], labels: Sequence[Tensor], answers: Sequence[Tensor],
-             index: Tensor) -> Tensor:
+    def loss(
+        self,
+        logits: Sequence[Tensor],
+        labels: Sequence[Tensor],
+        answers: Sequence[Tensor],
+        index: Tensor,
+    ) -> Tensor:
         """logits, answers: [B, C], labels: [B], one of each an item of the example; index: [B] of the first."""
         if self.method == "ckd":
             (s_i, s_j), (t_i, t_j) = logits, answers
@@ -75,7 +102,8 @@ class Plain:
             return mse_loss(s_i - s_j, y_i - y_j) + mse_loss(s_i - s_j, t_i - t_j)
         student, answer = logits[0], answers[0]
         loss = cross_entropy(student, labels[0]) + 16 * kl_div(
-            log_softmax(student / 4, 1), softmax(answer / 4, 1), reduction="batchmean")
+            log_softmax(student / 4, 1), softmax(answer / 4, 1), reduction="batchmean"
+        )
         if self.method == "rkd":
             loss = loss + plain_rkd(student, answer)
         if self.method == "crd":
@@ -88,8 +116,9 @@ class Plain:
         self.net.train()
         while True:
             for items in self.loader:
-                views, labels, answers, index = ([part[k].to(self.device, non_blocking=True) for part in items]
-                                                 for k in range(4))
+                views, labels, answers, index = (
+                    [part[k].to(self.device, non_blocking=True) for part in items] for k in range(4)
+                )
                 logits = self.net(torch.cat(views)).split(BATCH)
                 loss = self.loss(logits, labels, answers, index[0])
                 self.optimiser.zero_grad()
@@ -106,8 +135,10 @@ def plain_rkd(student: Tensor, answers: Tensor) -> Tensor:
     def angles(x: Tensor) -> Tensor:
         unit = normalize(x[None] - x[:, None], dim=2)
         return torch.bmm(unit, unit.transpose(1, 2))
-    return (25 * smooth_l1_loss(distances(student), distances(answers))
-            + 50 * smooth_l1_loss(angles(student), angles(answers)))
+
+    return 25 * smooth_l1_loss(distances(student), distances(answers)) + 50 * smooth_l1_loss(
+        angles(student), angles(answers)
+    )
 
 
 def draw_negatives(labels: Tensor, index: Tensor, count: int) -> Tensor:
@@ -119,10 +150,15 @@ def draw_negatives(labels: Tensor, index: Tensor, count: int) -> Tensor:
     return torch.stack(rows)
 
 
-def plain_crd(crd: losses.CRD, student: Tensor, answers: Tensor, index: Tensor, negatives: Tensor) -> Tensor:
+def plain_crd(
+    crd: losses.CRD, student: Tensor, answers: Tensor, index: Tensor, negatives: Tensor
+) -> Tensor:
     """The loss of `losses.CRD` by gathering a bank's row for each drawn negative."""
     rows, items = torch.cat([index[:, None], negatives], 1), len(crd.bank_student)
-    embedded = {"student": normalize(crd.embed_student(student)), "teacher": normalize(crd.embed_teacher(answers))}
+    embedded = {
+        "student": normalize(crd.embed_student(student)),
+        "teacher": normalize(crd.embed_teacher(answers)),
+    }
     loss = student.new_zeros(())
     for side, other in (("student", "teacher"), ("teacher", "student")):
         bank = getattr(crd, f"bank_{other}")[rows.flatten()].view(*rows.shape, -1)
@@ -132,7 +168,9 @@ def plain_crd(crd: losses.CRD, student: Tensor, answers: Tensor, index: Tensor, 
             Z.copy_(items * raw.detach().mean())
         scores, q = raw / Z, negatives.shape[1] / items
         own, others = scores[:, :1], scores[:, 1:]
-        loss = loss - (torch.log(own / (own + q + 1e-7)).sum() + torch.log(q / (others + q + 1e-7)).sum()) / len(index)
+        loss = loss - (
+            torch.log(own / (own + q + 1e-7)).sum() + torch.log(q / (others + q + 1e-7)).sum()
+        ) / len(index)
     with torch.no_grad():
         for side, fresh in embedded.items():
             bank = getattr(crd, f"bank_{side}")

@@ -1,4 +1,5 @@
 """Images as tensors: where they come from, which of them a run uses, how they become inputs."""
+
 from .dataset import Dataset, check_calls, load_dataset, split, teacher_view
 from .views import TRANSFORMS, Images, Transform, Views, pixels
 

@@ -1,4 +1,5 @@
 """A dataset by name or folder, and which of its images a run of n teacher calls uses."""
+
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ class Dataset:
     train: Images
     test: Images
     transform: Transform
-    digest: str                          # SHA-256 of pixels, labels and class names
-    source: tuple                        # the arguments of `load_dataset` that gave it
+    digest: str  # SHA-256 of pixels, labels and class names
+    source: tuple  # the arguments of `load_dataset` that gave it
 
     def __reduce__(self) -> tuple:
         """Another process opens the images itself, once, instead of being sent them."""
@@ -35,7 +36,9 @@ class Dataset:
 def _reopened(source: tuple, digest: str) -> "Dataset":
     dataset = load_dataset(*source)
     if dataset.digest != digest:
-        raise InputError(f"the images of {source[0]} have changed while a batch was running; run it again")
+        raise InputError(
+            f"the images of {source[0]} have changed while a batch was running; run it again"
+        )
     return dataset
 
 
@@ -48,8 +51,10 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
     check_calls(n)
     used, most = n + n // 4, total - (total + 1) // 5
     if n > most:
-        raise InputError(f"n = {n} teacher calls and {n // 4} further images for validation are more than the {total} "
-                         f"training images; choose n of at most {most}")
+        raise InputError(
+            f"n = {n} teacher calls and {n // 4} further images for validation are more than the {total} "
+            f"training images; choose n of at most {most}"
+        )
     chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
     validation = torch.arange(used) % 5 == 4
     return chosen[~validation], chosen[validation]
@@ -57,11 +62,15 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def check_calls(n: int) -> None:
     if n < FEWEST_CALLS:
-        raise InputError(f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n of at least "
-                         f"{FEWEST_CALLS}")
+        raise InputError(
+            f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n of at least "
+            f"{FEWEST_CALLS}"
+        )
 
 
-def load_dataset(name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True) -> Dataset:
+def load_dataset(
+    name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True
+) -> Dataset:
     """A dataset by name or by the path of its class folders.
 
     root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size: pixels to resize a
@@ -74,19 +83,33 @@ def load_dataset(name: str, root: Path, cache: Path, size: int | None = None, fl
             there = (root / name / "train").is_dir()
             parts = class_folders(root / name, cache, 32) if there else torchvision_cifar100(root)
         else:
-            parts = stanford_cars(root / name, cache) if name == "stanford_cars" else digits(8 if name == "digits" else 9)
+            parts = (
+                stanford_cars(root / name, cache)
+                if name == "stanford_cars"
+                else digits(8 if name == "digits" else 9)
+            )
         return _dataset(name, *parts, TRANSFORMS[name], source)
     folder = Path(name)
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
     train, test, classes = class_folders(folder, cache, size)
     side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
-    mean, std = (tuple(round(v, 4) for v in statistic.tolist()) for statistic in (values.mean(0), values.std(0)))
+    mean, std = (
+        tuple(round(v, 4) for v in statistic.tolist())
+        for statistic in (values.mean(0), values.std(0))
+    )
     transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
     return _dataset(folder.resolve().name, train, test, classes, transform, source)
 
 
-def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], transform: Transform, source: tuple) -> Dataset:
+def _dataset(
+    name: str,
+    train: Images,
+    test: Images,
+    classes: tuple[str, ...],
+    transform: Transform,
+    source: tuple,
+) -> Dataset:
     tensors = (train.pixels, train.labels, test.pixels, test.labels)
     digest = sha256(*map(tensor_bytes, tensors), json.dumps(classes))
     return Dataset(name, classes, train, test, transform, digest, source)
@@ -94,9 +117,12 @@ def _dataset(name: str, train: Images, test: Images, classes: tuple[str, ...], t
 
 def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[Tensor], Tensor]:
     """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
-    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(len(dataset.train), generator(seed, "view"))
+    draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(
+        len(dataset.train), generator(seed, "view")
+    )
 
     def view(index: Tensor) -> Tensor:
         shown = Views(dataset.train[index], dataset.transform, device)
         return shown.random(torch.arange(len(index), device=device), draws[index].to(device))
+
     return view

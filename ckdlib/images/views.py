@@ -1,4 +1,5 @@
 """Images on the device, cut into network inputs: how a training set's views are drawn, and the one evaluation view."""
+
 import json
 from dataclasses import asdict, dataclass
 
@@ -10,10 +11,11 @@ from torch.nn.functional import pad
 @dataclass(frozen=True)
 class Transform:
     """How an image becomes a network input. Training: pad, random crop, random flip; evaluation: centre crop."""
-    crop: int                            # pixels, the side of the network's square input
-    padding: int                         # black pixels added to each side before the random crop
-    flip: bool                           # mirror half of the training views
-    mean: tuple[float, ...]              # of each channel, pixels in 0..1
+
+    crop: int  # pixels, the side of the network's square input
+    padding: int  # black pixels added to each side before the random crop
+    flip: bool  # mirror half of the training views
+    mean: tuple[float, ...]  # of each channel, pixels in 0..1
     std: tuple[float, ...]
 
     def view(self, seed: int) -> str:
@@ -31,8 +33,8 @@ TRANSFORMS = {  # digits are never mirrored; CIFAR-100 and Stanford Cars as in t
 
 @dataclass(frozen=True)
 class Images:
-    pixels: Tensor                       # [N, H, W, 3] uint8
-    labels: Tensor                       # [N] int64
+    pixels: Tensor  # [N, H, W, 3] uint8
+    labels: Tensor  # [N] int64
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +53,9 @@ class Views:
         side = images.pixels.shape[1]
         self.crop, self.flip = transform.crop, transform.flip
         self.padding = transform.padding
-        self.span = side + 2 * self.padding - self.crop + 1      # how many places a crop can have along one side
+        self.span = (
+            side + 2 * self.padding - self.crop + 1
+        )  # how many places a crop can have along one side
         self.centre = (side - self.crop) // 2 + self.padding
         border = (0, 0) + (self.padding,) * 4
         self.pixels = pad(images.pixels.to(device), border)
@@ -73,8 +77,12 @@ class Views:
         """Images `index` [B] in the given views [B, 3]: one gather for the whole batch."""
         row, column, mirrored = views.unbind(1)
         rows = row[:, None] + self.steps
-        columns = column[:, None] + torch.where(mirrored[:, None] == 1, self.crop - 1 - self.steps, self.steps)
-        return self._normalised(self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]])
+        columns = column[:, None] + torch.where(
+            mirrored[:, None] == 1, self.crop - 1 - self.steps, self.steps
+        )
+        return self._normalised(
+            self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+        )
 
     def plain(self, chosen: slice) -> Tensor:
         """The evaluation view of a range of images: the centre, never mirrored."""
@@ -87,5 +95,7 @@ class Views:
 
 def pixels(inputs: Tensor, transform: Transform) -> Tensor:
     """[B, H, W, 3] uint8: the images that were cut into network inputs [B, 3, H, W], for a teacher that wants images."""
-    mean, std = (torch.tensor(values, device=inputs.device) for values in (transform.mean, transform.std))
+    mean, std = (
+        torch.tensor(values, device=inputs.device) for values in (transform.mean, transform.std)
+    )
     return ((inputs.permute(0, 2, 3, 1) * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)

@@ -2,6 +2,7 @@
 
 Each returns a 0-d tensor. Logits are [B, C], float32 or float64: one row an image, one column a class.
 """
+
 from .ckd import calibration_offset, ckd, ckd_pairs, joint_target, mse, pooled_ckd
 from .contrastive import CRD, draw_negatives
 from .dist import dist

@@ -4,6 +4,7 @@ With e = s - t, the mean over all ordered pairs of ((s_i - s_j) - (t_i - t_j))^2
 2 / ((B-1) C) sum_i |e_i - mean e|^2: all pairs of a batch cost what a squared error costs, and a
 constant vector that is added to all logits is not seen.
 """
+
 from torch import Tensor
 from torch.nn.functional import one_hot
 

@@ -1,4 +1,5 @@
 """Contrastive representation distillation on logits, with memory banks."""
+
 from math import sqrt
 
 import torch

@@ -1,4 +1,5 @@
 """Distillation from a stronger teacher (DIST)."""
+
 from torch import Tensor
 from torch.nn.functional import softmax
 

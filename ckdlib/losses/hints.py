@@ -1,4 +1,5 @@
 """Hints: what a student's feature maps learn from a teacher's."""
+
 from math import expm1, log
 
 import torch

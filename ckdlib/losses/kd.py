@@ -1,4 +1,5 @@
 """Classic knowledge distillation."""
+
 from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax
 

@@ -1,4 +1,5 @@
 """Mixup with a fixed teacher: images are mixed, the teacher's kept answers are mixed with them."""
+
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softmax
 

@@ -1,4 +1,5 @@
 """Relational knowledge distillation."""
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, smooth_l1_loss

@@ -1,4 +1,5 @@
 """Methods: how a student learns. A method is one entry of the registry, its loss and its test."""
+
 from .registry import METHODS, Method, get
 from .sampling import class_batches, epoch_batches, pair_batches, steps_per_epoch
 from .terms import (

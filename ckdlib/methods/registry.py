@@ -3,6 +3,7 @@
 A new method is one entry here, its loss in `losses`, and its test; no code that trains compares
 method names.
 """
+
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

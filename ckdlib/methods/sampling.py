@@ -3,6 +3,7 @@
 k is 2 for methods that draw pairs and 1 for all others. What a sampler's parameters are by default
 is part of a run's identity (`registry.Method.definition`).
 """
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,4 +1,5 @@
 """What loss terms are made of: how the student sees a batch, and each term as a function of it."""
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature

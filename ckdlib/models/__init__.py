@@ -3,6 +3,7 @@
 Every network gives logits [B, classes] when called; `forward_features` gives (list of features, logits), a map
 [B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final linear layer.
 """
+
 from functools import cache
 
 import torch
@@ -15,8 +16,14 @@ from .resnet import ResNet
 from .vgg import PLANS, VGG
 from .wrn import WideResNet
 
-NAMES = (*(f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
-         "wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2", *(f"vgg{depth}" for depth in PLANS))
+NAMES = (
+    *(f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
+    "wrn_16_1",
+    "wrn_16_2",
+    "wrn_40_1",
+    "wrn_40_2",
+    *(f"vgg{depth}" for depth in PLANS),
+)
 
 
 def build(name: str, num_classes: int) -> nn.Module:
@@ -27,7 +34,11 @@ def build(name: str, num_classes: int) -> nn.Module:
     if name.startswith("wrn"):
         depth, width = map(int, name.split("_")[1:])
         return WideResNet(depth, width, num_classes)
-    return VGG(int(name[3:]), num_classes) if name.startswith("vgg") else ResNet(int(name[6:]), num_classes)
+    return (
+        VGG(int(name[3:]), num_classes)
+        if name.startswith("vgg")
+        else ResNet(int(name[6:]), num_classes)
+    )
 
 
 def new(name: str, num_classes: int, seed: int = 0) -> nn.Module:
@@ -53,7 +64,9 @@ def activations(name: str, num_classes: int, side: int) -> int:
         net = build(name, num_classes).eval()
         for module in net.modules():
             if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(lambda module, given, output: counted.append(output.numel()))
+                module.register_forward_hook(
+                    lambda module, given, output: counted.append(output.numel())
+                )
         net(torch.empty(1, 3, side, side))
     return sum(counted)
 
@@ -62,5 +75,7 @@ def activations(name: str, num_classes: int, side: int) -> int:
 def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ...]]:
     """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last [C]; nothing is run."""
     with torch.device("meta"):
-        features, _ = build(name, num_classes).eval().forward_features(torch.empty(1, 3, side, side))
+        features, _ = (
+            build(name, num_classes).eval().forward_features(torch.empty(1, 3, side, side))
+        )
     return [tuple(level.shape[1:]) for level in features]

@@ -1,4 +1,5 @@
 """The classifier at the end of every network."""
+
 import torch
 from torch import Tensor, nn
 

@@ -1,4 +1,5 @@
 """Residual networks for small images (He et al. 2016, section 4.2: 6n + 2 layers, 16, 32 and 64 channels)."""
+
 from torch import Tensor, nn, relu_
 
 from .head import Head
@@ -17,7 +18,9 @@ class Block(nn.Module):
         self.conv2, self.bn2 = conv3x3(outputs, outputs), nn.BatchNorm2d(outputs)
         self.downsample = nn.Identity()
         if inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn2(self.conv2(relu_(self.bn1(self.conv1(x)))))
@@ -30,9 +33,14 @@ class ResNet(nn.Module):
         blocks = (depth - 2) // 6
         self.conv1, self.bn1 = conv3x3(3, 16), nn.BatchNorm2d(16)
         self.layer1, self.layer2, self.layer3 = (
-            nn.Sequential(*(Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
-                            for i in range(blocks)))
-            for inputs, outputs, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)))
+            nn.Sequential(
+                *(
+                    Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
+                    for i in range(blocks)
+                )
+            )
+            for inputs, outputs, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2))
+        )
         self.fc = Head(64, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

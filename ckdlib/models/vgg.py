@@ -1,4 +1,5 @@
 """VGG with batch norm for small images (Simonyan and Zisserman 2015; one linear layer as the classifier)."""
+
 from math import sqrt
 
 from torch import Tensor, nn, relu_
@@ -7,21 +8,33 @@ from torch.nn.functional import max_pool2d
 from .head import Head
 
 WIDTHS = (64, 128, 256, 512, 512)
-PLANS = {8: (1, 1, 1, 1, 1), 11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+PLANS = {
+    8: (1, 1, 1, 1, 1),
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
 
 
 def block(convolutions: int, inputs: int, outputs: int) -> nn.Sequential:
     """3x3 convolutions with norm, ReLU between them but not after the last."""
     layers: list[nn.Module] = []
     for i in range(convolutions):
-        layers += [nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(inputs if i == 0 else outputs, outputs, 3, padding=1),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        ]
     return nn.Sequential(*layers[:-1])
 
 
 class VGG(nn.Module):
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
-        for i, (convolutions, inputs, outputs) in enumerate(zip(PLANS[depth], (3, *WIDTHS), WIDTHS)):
+        for i, (convolutions, inputs, outputs) in enumerate(
+            zip(PLANS[depth], (3, *WIDTHS), WIDTHS)
+        ):
             self.add_module(f"block{i}", block(convolutions, inputs, outputs))
         self.classifier = Head(WIDTHS[-1], num_classes)
         for module in self.modules():

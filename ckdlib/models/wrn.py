@@ -1,4 +1,5 @@
 """Wide residual networks (Zagoruyko and Komodakis 2016): pre-activation blocks, 6n + 4 layers, no dropout."""
+
 from math import sqrt
 
 from torch import Tensor, nn, relu_
@@ -26,8 +27,12 @@ class Unit(nn.Module):
 class Stage(nn.Module):
     def __init__(self, units: int, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.layer = nn.Sequential(*(Unit(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
-                                     for i in range(units)))
+        self.layer = nn.Sequential(
+            *(
+                Unit(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
+                for i in range(units)
+            )
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x)
@@ -45,7 +50,9 @@ class WideResNet(nn.Module):
         self.fc = Head(widths[2], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, 0, sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels)))
+                nn.init.normal_(
+                    module.weight, 0, sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels))
+                )
         nn.init.zeros_(self.fc.bias)
 
     @property

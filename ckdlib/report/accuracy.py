@@ -1,5 +1,6 @@
 """Accuracies of a frame: means with intervals, differences between methods, printed tables beside ours."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -14,17 +15,27 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     cells = []
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
-        cells.append(dict(zip(CELL, cell)) | interval(done.test_accuracy) | {
-            "validation": done.val_accuracy.mean(), "teacher_calls": part.teacher_calls.max(),
-            "student_passes": done.student_passes.mean(), "seconds": done.seconds.mean(), "diverged": len(part) - len(done)})
+        cells.append(
+            dict(zip(CELL, cell))
+            | interval(done.test_accuracy)
+            | {
+                "validation": done.val_accuracy.mean(),
+                "teacher_calls": part.teacher_calls.max(),
+                "student_passes": done.student_passes.mean(),
+                "seconds": done.seconds.mean(),
+                "diverged": len(part) - len(done),
+            }
+        )
     return pd.DataFrame(cells)
 
 
 def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """`summary` as text, mean ± sd: a line for each pair and method in `order`, a column for each n; diverged runs are
     counted in brackets."""
-    texts = [f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
-             for c in cells.itertuples(index=False)]
+    texts = [
+        f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
+        for c in cells.itertuples(index=False)
+    ]
     return by_n(cells.assign(cell=texts), "cell", order).fillna("")
 
 
@@ -39,9 +50,13 @@ def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
     low, high: paired t interval; images, splits and teacher calls of a seed are the same for both.
     """
-    wide = table[table.status == "done"].pivot(index=["pair", "n", "seed"], columns="method", values="test_accuracy")
+    wide = table[table.status == "done"].pivot(
+        index=["pair", "n", "seed"], columns="method", values="test_accuracy"
+    )
     if baseline not in wide:
-        raise InputError(f"no rows of method {baseline!r} to compare with; there are {', '.join(wide.columns)}")
+        raise InputError(
+            f"no rows of method {baseline!r} to compare with; there are {', '.join(wide.columns)}"
+        )
     cells = []
     for method in wide.columns.drop(baseline):
         for (pair, n), gap in (wide[method] - wide[baseline]).dropna().groupby(["pair", "n"]):
@@ -59,8 +74,14 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """For each pair and method of `order`: the mean over n of the test accuracy, of the seeds that have every n."""
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
-    return pd.DataFrame([{"pair": pair, "method": method} | interval(wide[pair, method].dropna().mean(axis=1))
-                         for pair in wide.columns.levels[0] for method in order if (pair, method) in found])
+    return pd.DataFrame(
+        [
+            {"pair": pair, "method": method} | interval(wide[pair, method].dropna().mean(axis=1))
+            for pair in wide.columns.levels[0]
+            for method in order
+            if (pair, method) in found
+        ]
+    )
 
 
 def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
@@ -68,10 +89,19 @@ def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFra
     every n of both; low, high: t interval. Pairs without either are left out."""
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
-    return pd.DataFrame([
-        {"pair": pair, "method": method, "above": rival}
-        | interval((wide[pair, method] - wide[pair, rival]).dropna(axis=1, how="all").dropna().mean(axis=1))
-        for pair in wide.columns.levels[0] if {(pair, method), (pair, rival)} <= found])
+    return pd.DataFrame(
+        [
+            {"pair": pair, "method": method, "above": rival}
+            | interval(
+                (wide[pair, method] - wide[pair, rival])
+                .dropna(axis=1, how="all")
+                .dropna()
+                .mean(axis=1)
+            )
+            for pair in wide.columns.levels[0]
+            if {(pair, method), (pair, rival)} <= found
+        ]
+    )
 
 
 def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +117,16 @@ def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) 
         for method, values in methods.items():
             for n, (mean, sd) in zip(calls, values):
                 cell = ours.loc[(pair, method, n)] if (pair, method, n) in ours.index else None
-                lines.append({"pair": pair, "method": method, "n": n, "paper": f"{mean:.2f} ± {sd:.2f}",
-                              "ours": "not run" if cell is None else f"{cell['mean']:.2f} ± {cell.sd:.2f}",
-                              "seeds": 0 if cell is None else int(cell.seeds)})
+                lines.append(
+                    {
+                        "pair": pair,
+                        "method": method,
+                        "n": n,
+                        "paper": f"{mean:.2f} ± {sd:.2f}",
+                        "ours": "not run"
+                        if cell is None
+                        else f"{cell['mean']:.2f} ± {cell.sd:.2f}",
+                        "seeds": 0 if cell is None else int(cell.seeds),
+                    }
+                )
     return pd.DataFrame(lines)

@@ -1,4 +1,5 @@
 """How many teacher calls a method needs to reach an accuracy (section 4.3), and Table 1."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +21,9 @@ def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> floa
     """
     calls, accuracy = np.asarray(calls, float), np.asarray(accuracy, float)
     if calls.shape != accuracy.shape or calls.ndim != 1 or len(np.unique(calls)) < len(calls):
-        raise ValueError(f"calls {calls.shape} and accuracy {accuracy.shape} must be of one length, no n twice")
+        raise ValueError(
+            f"calls {calls.shape} and accuracy {accuracy.shape} must be of one length, no n twice"
+        )
     order = np.argsort(calls)
     reached = first_crossings(target, calls[order], accuracy[order][None])[0]
     return float(reached) if np.isfinite(reached) else float("nan")
@@ -54,7 +57,11 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
     than two seeds.
     """
     calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
-    spread = first_crossings(target, calls, whole[resamples(len(whole))].mean(1)) if len(whole) > 1 else np.empty(0)
+    spread = (
+        first_crossings(target, calls, whole[resamples(len(whole))].mean(1))
+        if len(whole) > 1
+        else np.empty(0)
+    )
     return first_crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
 
 
@@ -70,14 +77,30 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
         curves = part.pivot(index="seed", columns="n", values="test_accuracy")
         for target in targets:
             calls, spread = crossing(target, curves)
-            ends = np.quantile(spread, ENDS, method="closest_observation") if len(spread) else (np.nan, np.nan)
-            cells.append({"pair": pair, "method": method, "target": target, "seeds": len(curves.dropna()),
-                          "calls": calls, "low": ends[0], "high": ends[1],
-                          "fewest": float(curves.columns[0]), "most": float(curves.columns[-1])})
+            ends = (
+                np.quantile(spread, ENDS, method="closest_observation")
+                if len(spread)
+                else (np.nan, np.nan)
+            )
+            cells.append(
+                {
+                    "pair": pair,
+                    "method": method,
+                    "target": target,
+                    "seeds": len(curves.dropna()),
+                    "calls": calls,
+                    "low": ends[0],
+                    "high": ends[1],
+                    "fewest": float(curves.columns[0]),
+                    "most": float(curves.columns[-1]),
+                }
+            )
     return pd.DataFrame(cells)
 
 
-def reductions(calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.BASELINES) -> pd.DataFrame:
+def reductions(
+    calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.BASELINES
+) -> pd.DataFrame:
     """The paper's delta, for each pair and target: per cent fewer calls of `method` than of the best rival.
 
     bound is '' where both were measured, '>=' where only one end is known (the method is above the target at the
@@ -85,15 +108,24 @@ def reductions(calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.B
     """
     cells = []
     for (pair, target), part in calls.groupby(["pair", "target"], sort=False):
-        own, others = part[part.method == method], part[part.method.isin([r for r in rivals if r != method])]
+        own, others = (
+            part[part.method == method],
+            part[part.method.isin([r for r in rivals if r != method])],
+        )
         if own.empty or others.empty:
             continue
         mine, best = own.calls.item(), others.calls.min()
         known = mine < np.inf and best > -np.inf
         upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
-        cells.append({"pair": pair, "target": target, "rival": others.method[others.calls.idxmin()],
-                      "reduction": 100 * (1 - upper / lower) if known else np.nan,
-                      "bound": ">=" if known and not (np.isfinite(mine) and np.isfinite(best)) else ""})
+        cells.append(
+            {
+                "pair": pair,
+                "target": target,
+                "rival": others.method[others.calls.idxmin()],
+                "reduction": 100 * (1 - upper / lower) if known else np.nan,
+                "bound": ">=" if known and not (np.isfinite(mine) and np.isfinite(best)) else "",
+            }
+        )
     return pd.DataFrame(cells, columns=["pair", "target", "rival", "reduction", "bound"])
 
 
@@ -109,7 +141,11 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
                 lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
         for method in (paper.CKD, "ckd"):
             for cell in reductions(part, method).itertuples():
-                text = "" if np.isnan(cell.reduction) else f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
+                text = (
+                    ""
+                    if np.isnan(cell.reduction)
+                    else f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
+                )
                 lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = text
     out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
@@ -120,23 +156,40 @@ def _price(cell, thousands: bool) -> str:
         shown = min(max(value, cell.fewest), cell.most)
         number = f"{shown / 1000:.2f}" if thousands else f"{shown:.0f}"
         return {-np.inf: "≤", np.inf: ">"}.get(value, "") + number
-    interval = "" if np.isnan(cell.low) or np.isinf(cell.calls) else f" [{text(cell.low)}, {text(cell.high)}]"
+
+    interval = (
+        ""
+        if np.isnan(cell.low) or np.isinf(cell.calls)
+        else f" [{text(cell.low)}, {text(cell.high)}]"
+    )
     return text(cell.calls) + interval
 
 
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """The paper's Table 1 and ours, in thousands of calls. InputError if these rows are not `comparable`."""
     if not comparable(table):
-        raise InputError(f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which "
-                         f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these")
+        raise InputError(
+            f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which "
+            f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these"
+        )
     ours = calls.set_index(["pair", "method", "target"])
     lines = []
     for pair, by_method in paper.TABLE1.items():
         for method, prices in by_method.items():
             for target, price in zip(paper.TABLE1_TARGETS, prices):
-                cell = ours.loc[(pair, method, target)] if (pair, method, target) in ours.index else None
-                lines.append({"pair": pair, "method": method, "target": target,
-                              "paper": "–" if price is None else f"{price:.2f}",
-                              "ours": "not run" if cell is None else _price(cell, thousands=True),
-                              "seeds": 0 if cell is None else int(cell.seeds)})
+                cell = (
+                    ours.loc[(pair, method, target)]
+                    if (pair, method, target) in ours.index
+                    else None
+                )
+                lines.append(
+                    {
+                        "pair": pair,
+                        "method": method,
+                        "target": target,
+                        "paper": "–" if price is None else f"{price:.2f}",
+                        "ours": "not run" if cell is None else _price(cell, thousands=True),
+                        "seeds": 0 if cell is None else int(cell.seeds),
+                    }
+                )
     return pd.DataFrame(lines)

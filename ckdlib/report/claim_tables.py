@@ -2,6 +2,7 @@
 
 Tables are those of `verdicts` and `directions`.
 """
+
 import pandas as pd
 
 from .claims import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES
@@ -41,9 +42,14 @@ def listing(judged: pd.DataFrame) -> pd.DataFrame:
         ours, low, high = (f"{line[end]:z.{places}f}" for end in ("ours", "low", "high"))
         printed = line.get("paper")
         why = [word for word in (line["why"], line.get("note")) if word]
-        lines.append(line | {"ours": f"{ours} [{low}, {high}]" if line["seeds"] else "",
-                             "paper": "" if pd.isna(printed) else f"{printed:.{places}f}",
-                             "why": "; ".join(why)})
+        lines.append(
+            line
+            | {
+                "ours": f"{ours} [{low}, {high}]" if line["seeds"] else "",
+                "paper": "" if pd.isna(printed) else f"{printed:.{places}f}",
+                "why": "; ".join(why),
+            }
+        )
     return pd.DataFrame(lines, columns=[name for name in LISTED if name in judged])
 
 
@@ -56,8 +62,11 @@ def notes(judged: pd.DataFrame) -> pd.DataFrame:
 def missing(judged: pd.DataFrame, profile: str) -> str:
     """How many claims wait for runs of each experiment, and the command that makes them."""
     waiting = judged.loc[_waiting(judged), "experiment"].value_counts(sort=False)
-    return "\n".join(f"{count} claims are not yet run: python -m ckdlib run --profile {profile} "
-                     f"--experiment {experiment}" for experiment, count in waiting.items())
+    return "\n".join(
+        f"{count} claims are not yet run: python -m ckdlib run --profile {profile} "
+        f"--experiment {experiment}"
+        for experiment, count in waiting.items()
+    )
 
 
 def _waiting(judged: pd.DataFrame) -> pd.Series:

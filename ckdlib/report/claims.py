@@ -3,6 +3,7 @@
 RULE decides; `verdicts` judges the paper's claims by rows of its own study, `directions` says which
 way they point at another size, where the numbers themselves mean nothing.
 """
+
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
@@ -50,18 +51,18 @@ Stanford Cars are cut from its training images, so that only directions are judg
 BY CHANCE: how many would come out not reproduced, about, if all that were judged held (of a
 direction, at most)."""
 YES, NO, UNDECIDED, NOT_RUN = "reproduced", "not reproduced", "undecided", "not yet run"
-NOT_COMPARABLE = "not comparable"        # a number of other test images than the paper's
+NOT_COMPARABLE = "not comparable"  # a number of other test images than the paper's
 OUTCOMES = (YES, NO, UNDECIDED, NOT_RUN, NOT_COMPARABLE)
-POINTS, PER_CENT, CORRELATION, SDS = 2.0, 10.0, 0.01, 2.0                  # delta
-INSIDE, OUTSIDE = 0.90, 0.95             # of the intervals that reproduce and that refute
+POINTS, PER_CENT, CORRELATION, SDS = 2.0, 10.0, 0.01, 2.0  # delta
+INSIDE, OUTSIDE = 0.90, 0.95  # of the intervals that reproduce and that refute
 
-Evidence = Mapping[str, pd.DataFrame]    # experiment -> rows, with columns correlation and height
+Evidence = Mapping[str, pd.DataFrame]  # experiment -> rows, with columns correlation and height
 Runs = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # (pair, method) -> n, seed and status
 
 
 class _Experiment(NamedTuple):
     runs: Runs
-    curves: Mapping[str, Curves]                   # column -> curves
+    curves: Mapping[str, Curves]  # column -> curves
 
 
 def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
@@ -72,14 +73,17 @@ def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -
             continue
         table = frame(rows, experiment, report=lambda line: None)
         table = with_measures(table, measures)
-        gaps = [np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
-                for draws in table.correlation_gaps]
+        gaps = [
+            np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
+            for draws in table.correlation_gaps
+        ]
         tables[experiment] = table.assign(correlation=gaps, height=mean_log_spectrum(table))
     return tables
 
 
-def verdicts(claims: Iterable[Claim], tables: Evidence, profile: str = paper.PROFILE
-             ) -> pd.DataFrame:
+def verdicts(
+    claims: Iterable[Claim], tables: Evidence, profile: str = paper.PROFILE
+) -> pd.DataFrame:
     """A line for each claim: the paper's number, ours with its 95 % interval and seeds, and what
     RULE says of the number and of the direction (empty where none is claimed).
 
@@ -90,15 +94,19 @@ def verdicts(claims: Iterable[Claim], tables: Evidence, profile: str = paper.PRO
     """
     nothing = _Experiment({}, {})
     there = {name: _experiment(table) for name, table in tables.items()}
-    return pd.DataFrame([_judge(claim, there.get(claim.experiment, nothing), profile)
-                         for claim in claims])
+    return pd.DataFrame(
+        [_judge(claim, there.get(claim.experiment, nothing), profile) for claim in claims]
+    )
 
 
 def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
     """The directions of the claims at another size: each once, on the mean over its pairs, without
     the numbers."""
-    once = dict.fromkeys(Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival,
-                               every=c.every) for c in claims if c.rival and c.at is None)
+    once = dict.fromkeys(
+        Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival, every=c.every)
+        for c in claims
+        if c.rival and c.at is None
+    )
     lines = verdicts(once, tables, profile)
     return lines.drop(columns=["pair", "paper", "number", "delta", "chance", "note"])
 
@@ -132,11 +140,26 @@ def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
     curves = experiment.curves.get(COLUMN[claim.quantity], {})
     found = estimate(claim, curves, pairs, grid, sizes)
     part = _part(claim, experiment.runs, pairs, sizes, grid.seeds)
-    told = {"where": claim.where, "experiment": claim.experiment, "claim": describe(claim),
-            "label": label(claim), "quantity": claim.quantity, "pair": claim.pair or "all",
-            "paper": _printed(claim), "ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0,
-            "coverage": part.coverage, "number": part.lost, "direction": part.lost,
-            "why": part.why, "note": claim.note, "delta": delta(claim), "chance": 0.0}
+    told = {
+        "where": claim.where,
+        "experiment": claim.experiment,
+        "claim": describe(claim),
+        "label": label(claim),
+        "quantity": claim.quantity,
+        "pair": claim.pair or "all",
+        "paper": _printed(claim),
+        "ours": np.nan,
+        "low": np.nan,
+        "high": np.nan,
+        "seeds": 0,
+        "coverage": part.coverage,
+        "number": part.lost,
+        "direction": part.lost,
+        "why": part.why,
+        "note": claim.note,
+        "delta": delta(claim),
+        "chance": 0.0,
+    }
     if found is not None:
         low, high = _ends(found, OUTSIDE)
         told |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
@@ -154,21 +177,26 @@ def _limits(claim: Claim, found: Estimate, diverged: int, told: Mapping) -> str:
     if told["number"] == NOT_COMPARABLE:
         whys.append("other test images")
     if claim.rival and told["direction"] == UNDECIDED and not np.isnan(found.mean):
-        whys.append("the interval holds zero" if told["low"] < 0 < told["high"] else
-                    "on the other side there, but not with 95 % for all n together")
+        whys.append(
+            "the interval holds zero"
+            if told["low"] < 0 < told["high"]
+            else "on the other side there, but not with 95 % for all n together"
+        )
     return "; ".join(filter(None, whys))
 
 
 class _Part(NamedTuple):
     """How much of what a claim speaks of was run; what is said where that is too little."""
+
     coverage: float
     diverged: int
     lost: str
     why: str
 
 
-def _part(claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int],
-          seeds: Sequence[int]) -> _Part:
+def _part(
+    claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int], seeds: Sequence[int]
+) -> _Part:
     ran, cells = [], []
     for pair, name in product(pairs, (claim.method, *rivals(claim))):
         mine = [run for run in runs.get((pair, name), ()) if run[0] in sizes]
@@ -177,8 +205,13 @@ def _part(claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int],
     planned = sum(seed in seeds for _, seed, _ in ran)
     diverged = sum(status == "diverged" for _, _, status in ran)
     lost = UNDECIDED if diverged and min(cells) >= FEWEST_SEEDS else NOT_RUN
-    why = f"{diverged} of its runs diverged" if lost == UNDECIDED else \
-        f"{len(ran)} of its runs are there" if ran else ""
+    why = (
+        f"{diverged} of its runs diverged"
+        if lost == UNDECIDED
+        else f"{len(ran)} of its runs are there"
+        if ran
+        else ""
+    )
     return _Part(round(planned / len(cells) / len(seeds), 3), diverged, lost, why)
 
 
@@ -189,8 +222,10 @@ def _printed(claim: Claim) -> float | None:
 def _ends(found: Estimate, level: float) -> tuple[float, float]:
     """The interval; open on the side that a bound leaves open."""
     half = stats.t.ppf((1 + level) / 2, found.df) * found.error
-    return (-np.inf if found.side < 0 else found.mean - half,
-            np.inf if found.side > 0 else found.mean + half)
+    return (
+        -np.inf if found.side < 0 else found.mean - half,
+        np.inf if found.side > 0 else found.mean + half,
+    )
 
 
 def _number(claim: Claim, found: Estimate, lost: str) -> str:
@@ -229,19 +264,29 @@ def describe(claim: Claim) -> str:
     if not claim.rival:
         return f"{claim.method}: {_level(claim)}"
     rival = "the best baseline" if claim.rival == "baselines" else claim.rival
-    return f"{claim.method} " + {
-        "calls": f"needs fewer calls than {rival} (% fewer)",
-        "accuracy": f"is above {rival} (points)",
-        "narrowing": f"is less above {rival} at the largest n than at the smallest (points)",
-        "correlation": f"is nearer the teacher's correlations than {rival}",
-        "height": f"has lower singular values than {rival} (log10)"}[claim.quantity] + _where(claim)
+    return (
+        f"{claim.method} "
+        + {
+            "calls": f"needs fewer calls than {rival} (% fewer)",
+            "accuracy": f"is above {rival} (points)",
+            "narrowing": f"is less above {rival} at the largest n than at the smallest (points)",
+            "correlation": f"is nearer the teacher's correlations than {rival}",
+            "height": f"has lower singular values than {rival} (log10)",
+        }[claim.quantity]
+        + _where(claim)
+    )
 
 
 def label(claim: Claim) -> str:
     """The claim in few words, beside its section, pair and unit."""
     rival = "best" if claim.rival == "baselines" else claim.rival
-    at = "" if claim.at is None else f", {claim.at:g} %" if claim.quantity == "calls" else \
-        f", n = {claim.at:g}"
+    at = (
+        ""
+        if claim.at is None
+        else f", {claim.at:g} %"
+        if claim.quantity == "calls"
+        else f", n = {claim.at:g}"
+    )
     if not rival:
         return claim.method + at
     if claim.quantity == "narrowing":
@@ -253,8 +298,12 @@ def label(claim: Claim) -> str:
 def _level(claim: Claim) -> str:
     if claim.quantity == "calls" and claim.value is not None:
         return f"accuracy (%) at {1000 * claim.value:.0f} calls"
-    what = {"calls": "calls", "accuracy": "accuracy (%)", "correlation": "correlation gap",
-            "height": "height (log10)"}
+    what = {
+        "calls": "calls",
+        "accuracy": "accuracy (%)",
+        "correlation": "correlation gap",
+        "height": "height (log10)",
+    }
     return what[claim.quantity] + _where(claim)
 
 

@@ -1,4 +1,5 @@
 """Table 3: how near the student's class correlations are to its teacher's."""
+
 import numpy as np
 import pandas as pd
 
@@ -12,8 +13,14 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     variance, left out of the means."""
     table = table.dropna(subset="correlation_gaps")
     if table.empty:
-        raise InputError("no student of these rows asked a teacher, so there is none to correlate with")
+        raise InputError(
+            "no student of these rows asked a teacher, so there is none to correlate with"
+        )
     gaps = np.array(table.correlation_gaps.tolist(), float)
-    spread = table[CELL].assign(draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1))
+    spread = table[CELL].assign(
+        draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1)
+    )
     cells = by_cell(table.assign(value=np.nanmean(gaps, axis=1)))
-    return cells.merge(spread.groupby(CELL).agg({"draws": "mean", "undefined": "sum"}).reset_index())
+    return cells.merge(
+        spread.groupby(CELL).agg({"draws": "mean", "undefined": "sum"}).reset_index()
+    )

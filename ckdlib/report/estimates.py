@@ -4,6 +4,7 @@ Curves are the accuracies (or correlation gaps, or mean_log_spectrum) of one pai
 column an n. Each estimate is the mean of one value a seed, so that its interval is a t interval;
 only claims of every n take the scatter of all n together (`cell_errors`).
 """
+
 from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import NamedTuple
@@ -16,22 +17,27 @@ from . import paper
 from .paper import Claim
 
 FEWEST_SEEDS = 3
-LOWER = {"correlation", "height"}        # quantities where less is claimed to be better
-COLUMN = {"calls": "test_accuracy", "accuracy": "test_accuracy", "narrowing": "test_accuracy",
-          "correlation": "correlation", "height": "height"}
+LOWER = {"correlation", "height"}  # quantities where less is claimed to be better
+COLUMN = {
+    "calls": "test_accuracy",
+    "accuracy": "test_accuracy",
+    "narrowing": "test_accuracy",
+    "correlation": "correlation",
+    "height": "height",
+}
 
-Curves = Mapping[tuple[str, str], pd.DataFrame]          # (pair, method) -> [seeds, n]
+Curves = Mapping[tuple[str, str], pd.DataFrame]  # (pair, method) -> [seeds, n]
 
 
 class Estimate(NamedTuple):
     mean: float
-    error: float                         # standard error
-    df: float                            # its degrees of freedom
+    error: float  # standard error
+    df: float  # its degrees of freedom
     seeds: int
-    side: int = 0                        # 1: at least so much, -1: at most, 0: so much
-    sizes: int = 1                       # n at which the claim was looked at, of which this is one
-    unrun: int = 0                       # n that it lacks
-    untold: int = 0                      # targets of which the curves say nothing
+    side: int = 0  # 1: at least so much, -1: at most, 0: so much
+    sizes: int = 1  # n at which the claim was looked at, of which this is one
+    unrun: int = 0  # n that it lacks
+    untold: int = 0  # targets of which the curves say nothing
     why: str = ""
 
 
@@ -66,23 +72,36 @@ def neighbours(calls: float, sizes: Sequence[int]) -> list[int]:
         return [int(calls)]
     sizes = sorted(sizes)
     right = min(max(int(np.searchsorted(sizes, calls)), 1), len(sizes) - 1)
-    return sizes[right - 1:right + 1]
+    return sizes[right - 1 : right + 1]
 
 
 def rivals(claim: Claim) -> tuple[str, ...]:
     return paper.BASELINES if claim.rival == "baselines" else tuple(filter(None, [claim.rival]))
 
 
-def estimate(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment,
-             sizes: Sequence[int]) -> Estimate | None:
+def estimate(
+    claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment, sizes: Sequence[int]
+) -> Estimate | None:
     """What the curves say of a claim; None where too little was run. sizes: `needed`."""
     if not claim.rival and claim.value is None:
         return None
     if claim.quantity == "calls":
-        return _fewer_calls(claim, found, pairs, grid) if claim.rival else \
-            _accuracy_at(round(1000 * claim.value), found.get((claim.pair, claim.method)), sizes)
-    there = [n for n in sizes if all(n in found.get((pair, name), ()) for pair in pairs
-                                     for name in (claim.method, *rivals(claim)))]
+        return (
+            _fewer_calls(claim, found, pairs, grid)
+            if claim.rival
+            else _accuracy_at(
+                round(1000 * claim.value), found.get((claim.pair, claim.method)), sizes
+            )
+        )
+    there = [
+        n
+        for n in sizes
+        if all(
+            n in found.get((pair, name), ())
+            for pair in pairs
+            for name in (claim.method, *rivals(claim))
+        )
+    ]
     all_n = claim.every or claim.quantity == "narrowing"
     if len(there) < (len(sizes) if all_n else min(2, len(sizes))):
         return None
@@ -95,7 +114,8 @@ def estimate(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
         return over_seeds(gaps[min(sizes)] - gaps[max(sizes)])
     unrun = len(sizes) - len(there)
     return over_seeds(gaps.mean(axis=1))._replace(
-        unrun=unrun, why=f"{len(there)} of {len(sizes)} n" if unrun else "")
+        unrun=unrun, why=f"{len(there)} of {len(sizes)} n" if unrun else ""
+    )
 
 
 def over_seeds(values: pd.Series) -> Estimate:
@@ -120,14 +140,16 @@ def cell_errors(values: np.ndarray) -> tuple[float, float]:
     rest = ((centred - centred.mean(1, keepdims=True)) ** 2).sum()
     of_rest = rest / ((seeds - 1) * (columns - 1))
     total = of_seeds + (columns - 1) * of_rest
-    parts = of_seeds ** 2 / (seeds - 1) + (columns - 1) * of_rest ** 2 / (seeds - 1)
-    return sqrt(total / (columns * seeds)), total ** 2 / parts if parts else seeds - 1
+    parts = of_seeds**2 / (seeds - 1) + (columns - 1) * of_rest**2 / (seeds - 1)
+    return sqrt(total / (columns * seeds)), total**2 / parts if parts else seeds - 1
 
 
-def _differences(claim: Claim, found: Curves, pairs: Sequence[str], there: list[int]
-                 ) -> pd.DataFrame:
+def _differences(
+    claim: Claim, found: Curves, pairs: Sequence[str], there: list[int]
+) -> pd.DataFrame:
     """[seeds, n] of a method, or of how much it is above its rival (the best on the mean, of
     several): the mean over pairs, of the seeds that have everything."""
+
     def of(name: str) -> pd.DataFrame:
         if len(pairs) == 1:
             return found[pairs[0], name][there].dropna()
@@ -145,14 +167,20 @@ def _worst(gaps: pd.DataFrame, sign: int) -> Estimate:
     """The n at which a method is the least ahead, of differences [seeds, n]."""
     error, df = cell_errors(gaps.to_numpy())
     means = sign * gaps.mean()
-    return Estimate(float(sign * means.min()), error, df, len(gaps), sizes=gaps.shape[1],
-                    why=f"least ahead at n = {means.idxmin()}")
+    return Estimate(
+        float(sign * means.min()),
+        error,
+        df,
+        len(gaps),
+        sizes=gaps.shape[1],
+        why=f"least ahead at n = {means.idxmin()}",
+    )
 
 
 # Teacher calls.
 
-def _accuracy_at(calls: float, curve: pd.DataFrame | None, sizes: list[int]
-                 ) -> Estimate | None:
+
+def _accuracy_at(calls: float, curve: pd.DataFrame | None, sizes: list[int]) -> Estimate | None:
     """Accuracy at a number of calls, interpolated between the n beside it (`neighbours`)."""
     if curve is None or not all(n in curve for n in sizes):
         return None
@@ -169,8 +197,8 @@ def between(calls: float, curve: pd.DataFrame) -> pd.Series:
 
 class Crossing(NamedTuple):
     calls: float
-    seeds: pd.Series                     # calls of each seed, to first order
-    side: int                            # as Estimate's
+    seeds: pd.Series  # calls of each seed, to first order
+    side: int  # as Estimate's
 
 
 def crossing(target: float, curve: pd.DataFrame, sizes: Sequence[int]) -> Crossing | None:
@@ -206,7 +234,7 @@ def _segment(above: list[int], sizes: list[int]) -> list[int]:
     if not above:
         return sizes[-2:]
     place = max(sizes.index(above[0]), 1)
-    return sizes[place - 1:place + 1]
+    return sizes[place - 1 : place + 1]
 
 
 def _targets(claim: Claim, pair: str, grid: Experiment) -> dict[float, tuple[str, ...]]:
@@ -224,8 +252,9 @@ def _targets(claim: Claim, pair: str, grid: Experiment) -> dict[float, tuple[str
     return told
 
 
-def _fewer_calls(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
-                 ) -> Estimate | None:
+def _fewer_calls(
+    claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
+) -> Estimate | None:
     """Per cent fewer calls than the best rival (`_reduction`), the mean over pairs and targets."""
     parts, total = [], 0
     for pair in pairs:
@@ -247,8 +276,11 @@ def _fewer_calls(claim: Claim, found: Curves, pairs: Sequence[str], grid: Experi
     if len(seeds) < FEWEST_SEEDS:
         return None
     bounded = sum(bool(side) for _, side in known)
-    why = f"{len(known)} of {total} targets, {bounded} by a bound" \
-        if bounded or len(known) < total else ""
+    why = (
+        f"{len(known)} of {total} targets, {bounded} by a bound"
+        if bounded or len(known) < total
+        else ""
+    )
     return over_seeds(seeds)._replace(side=sum(sides), untold=total - len(known), why=why)
 
 

@@ -3,16 +3,17 @@
 Pairs and methods bear this project's names; the paper's CKD draws pairs, so its numbers stand
 under `ckd_pairs`.
 """
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-DATASET, PROFILE = "cifar100", "paper"   # rows that may stand beside these numbers
+DATASET, PROFILE = "cifar100", "paper"  # rows that may stand beside these numbers
 BASELINES = ("kd", "rkd", "dist", "mixup", "crd")
 CKD = "ckd_pairs"
 WRN, RESNET, VGG = "wrn_40_2-wrn_16_2", "resnet110-resnet32", "vgg13-vgg8"
 
-TABLE1_TARGETS = (55, 50, 45, 40, 35, 30)                # test accuracy in per cent
-TABLE1 = {                               # thousands of teacher calls to reach each target
+TABLE1_TARGETS = (55, 50, 45, 40, 35, 30)  # test accuracy in per cent
+TABLE1 = {  # thousands of teacher calls to reach each target
     WRN: {
         "kd": (None, 4.37, 3.45, 2.80, 2.29, 1.72),
         "rkd": (5.98, 4.63, 3.83, 3.13, 2.46, 2.02),
@@ -38,14 +39,14 @@ TABLE1 = {                               # thousands of teacher calls to reach e
         CKD: (5.92, 4.22, 3.08, 2.23, 1.69, None),
     },
 }
-TABLE1_DELTA = {                         # per cent fewer calls than the next best method
+TABLE1_DELTA = {  # per cent fewer calls than the next best method
     WRN: (23.66, 21.45, 22.97, 19.72, None, None),
     RESNET: (16.13, 14.46, 21.29, 8.40, 0.48, 10.63),
     VGG: (None, 17.11, 21.06, 23.45, 17.52, None),
 }
 
 TABLE2_CALLS = (3200, 2400, 1600)
-TABLE2 = {                               # test accuracy in per cent: mean, sd over seeds, of each n
+TABLE2 = {  # test accuracy in per cent: mean, sd over seeds, of each n
     WRN: {
         "fitnets": ((39.44, 4.50), (30.90, 3.67), (24.08, 0.74)),
         "fitnets+crd": ((41.59, 1.18), (32.62, 2.55), (21.20, 1.59)),
@@ -64,7 +65,7 @@ TABLE2 = {                               # test accuracy in per cent: mean, sd o
     },
 }
 
-TABLE3 = {                               # mean |difference| of class correlations to the teacher's
+TABLE3 = {  # mean |difference| of class correlations to the teacher's
     RESNET: {"mixup": 0.109, "dist": 0.103, "rkd": 0.102, "crd": 0.096, CKD: 0.081},
     VGG: {"mixup": 0.109, "dist": 0.097, "rkd": 0.099, "crd": 0.096, CKD: 0.089},
     WRN: {"mixup": 0.101, "dist": 0.102, "rkd": 0.098, "crd": 0.093, CKD: 0.083},
@@ -72,22 +73,22 @@ TABLE3 = {                               # mean |difference| of class correlatio
 
 # Numbers of the running text: sections 5.1, 5.2 and 6.1. (Section 1 says "often 15 %, up to 23 %"
 # of Table 1's deltas, whose mean is 17; a dash of Table 1 is no number. Neither is judged as one.)
-REDUCTIONS = {                           # per cent fewer calls, mean over what Table 1 prints
+REDUCTIONS = {  # per cent fewer calls, mean over what Table 1 prints
     WRN: {"rkd": 36.63, "crd": 25.9},
     VGG: {"rkd": 30.44, "crd": 21.34},
     RESNET: {"rkd": 30.56, "crd": 16.83},
 }
-GAPS = {                                 # points of accuracy that CKD is above each, mean over n
+GAPS = {  # points of accuracy that CKD is above each, mean over n
     WRN: {"dist": 7.26, "rkd": 8.46, "mixup": 4.68, "kd": 7.07, "crd": 5.03},
     VGG: {"dist": 4.18, "rkd": 5.88, "mixup": 4.44, "kd": 4.82, "crd": 3.64},
     RESNET: {"dist": 7.82, "rkd": 7.81, "mixup": 4.00, "kd": 7.27, "crd": 4.35},
 }
-CARS_GAPS = {VGG: 8.19, RESNET: 2.78, WRN: 8.63}         # the same on Stanford Cars, above CRD
-WHITE_BOX_GAPS = {                       # points that +ckd is above the loss alone and above +crd
+CARS_GAPS = {VGG: 8.19, RESNET: 2.78, WRN: 8.63}  # the same on Stanford Cars, above CRD
+WHITE_BOX_GAPS = {  # points that +ckd is above the loss alone and above +crd
     WRN: {"fitnets": (8.84, 8.50), "vid": (4.27, 4.55)},
     VGG: {"fitnets": (2.29, 4.38), "vid": (0.62, 1.68)},
 }
-FIGURE4_MEANS = {                        # accuracy in per cent, mean over n
+FIGURE4_MEANS = {  # accuracy in per cent, mean over n
     VGG: {"rkd": 32.95, "rkd_10": 35.39, "rkd_50": 37.08, "rkd_100": 38.4},
     WRN: {"rkd": 33.19, "rkd_10": 34.96, "rkd_50": 37.73, "rkd_100": 39.82},
 }
@@ -104,18 +105,19 @@ class Claim:
         'correlation': Table 3; with a rival: below;
         'height': log10 of singular values; with a rival: below.
     """
-    where: str                           # section, table or figure
+
+    where: str  # section, table or figure
     experiment: str
     quantity: str
-    pair: str                            # empty: the mean over all pairs
+    pair: str  # empty: the mean over all pairs
     method: str
-    rival: str = ""                      # 'baselines': the best of the five
-    at: float | None = None              # n, or for `calls` the target; None: the mean over all
-    value: float | None = None           # as printed (calls: thousands); None: a direction only
-    sd: float | None = None              # of one seed, by the sds of Table 2
-    every: bool = False                  # said of every n, not of the mean over n
-    comparable: bool = True              # False: our test images are others, so no number is judged
-    note: str = ""                       # what of the paper's own numbers speaks against it
+    rival: str = ""  # 'baselines': the best of the five
+    at: float | None = None  # n, or for `calls` the target; None: the mean over all
+    value: float | None = None  # as printed (calls: thousands); None: a direction only
+    sd: float | None = None  # of one seed, by the sds of Table 2
+    every: bool = False  # said of every n, not of the mean over n
+    comparable: bool = True  # False: our test images are others, so no number is judged
+    note: str = ""  # what of the paper's own numbers speaks against it
 
 
 def printed(pair: str, method: str, target: float) -> float | None:
@@ -138,15 +140,30 @@ def _table1() -> Iterator[Claim]:
         for method, prices in methods.items():
             for target, price in zip(TABLE1_TARGETS, prices, strict=True):
                 if price:
-                    yield Claim("Table 1", "black_box", "calls", pair, method, at=target,
-                                value=price)
+                    yield Claim(
+                        "Table 1", "black_box", "calls", pair, method, at=target, value=price
+                    )
         for target, delta in zip(TABLE1_TARGETS, TABLE1_DELTA[pair], strict=True):
             if delta:
                 sooner = [rival for rival in BASELINES if passed(pair, rival, target)]
-                note = f"by its dash {', '.join(sooner)} needs fewer calls" if sooner else \
-                    "no more than the table's rounding" if delta < 1 else ""
-                yield Claim("Table 1, Δ", "black_box", "calls", pair, CKD, "baselines", target,
-                            delta, note=note)
+                note = (
+                    f"by its dash {', '.join(sooner)} needs fewer calls"
+                    if sooner
+                    else "no more than the table's rounding"
+                    if delta < 1
+                    else ""
+                )
+                yield Claim(
+                    "Table 1, Δ",
+                    "black_box",
+                    "calls",
+                    pair,
+                    CKD,
+                    "baselines",
+                    target,
+                    delta,
+                    note=note,
+                )
 
 
 def _section5() -> Iterator[Claim]:
@@ -162,16 +179,25 @@ def _section5() -> Iterator[Claim]:
         for rival in rivals:
             sooner = [t for t in TABLE1_TARGETS if printed(pair, CKD, t) and passed(pair, rival, t)]
             note = f"by Table 1 {rival} is ahead where it is past {sooner[0]} %" if sooner else ""
-            yield Claim("section 5.1, at every n", box, "accuracy", pair, CKD, rival, every=True,
-                        note=note)
+            yield Claim(
+                "section 5.1, at every n", box, "accuracy", pair, CKD, rival, every=True, note=note
+            )
         for rival in rivals:
-            if rival not in ("crd", "rkd"):              # crd above rkd is section 3.1's
+            if rival not in ("crd", "rkd"):  # crd above rkd is section 3.1's
                 yield _above("section 5.1, CRD next best", pair, "crd", rival)
         yield from (_above("section 3.1", pair, better, "rkd") for better in ("dist", "crd"))
     for pair, value in CARS_GAPS.items():
         for rival in BASELINES:
-            yield Claim("section 5.1, Figure 3", "cars", "accuracy", pair, CKD, rival,
-                        value=value if rival == "crd" else None, comparable=False)
+            yield Claim(
+                "section 5.1, Figure 3",
+                "cars",
+                "accuracy",
+                pair,
+                CKD,
+                rival,
+                value=value if rival == "crd" else None,
+                comparable=False,
+            )
 
 
 def _above(where: str, pair: str, method: str, rival: str) -> Claim:
@@ -185,14 +211,23 @@ def _table2() -> Iterator[Claim]:
     for pair, methods in TABLE2.items():
         for method, cells in methods.items():
             for n, (mean, sd) in zip(TABLE2_CALLS, cells, strict=True):
-                yield Claim("Table 2", "white_box", "accuracy", pair, method, at=n, value=mean,
-                            sd=sd)
+                yield Claim(
+                    "Table 2", "white_box", "accuracy", pair, method, at=n, value=mean, sd=sd
+                )
         for base, values in WHITE_BOX_GAPS[pair].items():
             for rival, value in zip((base, f"{base}+crd"), values, strict=True):
                 sds = [sd for name in (f"{base}+ckd", rival) for _, sd in methods[name]]
-                sd = sum(sd ** 2 for sd in sds) ** 0.5 / len(TABLE2_CALLS)
-                yield Claim("section 5.2", "white_box", "accuracy", pair, f"{base}+ckd", rival,
-                            value=value, sd=sd)
+                sd = sum(sd**2 for sd in sds) ** 0.5 / len(TABLE2_CALLS)
+                yield Claim(
+                    "section 5.2",
+                    "white_box",
+                    "accuracy",
+                    pair,
+                    f"{base}+ckd",
+                    rival,
+                    value=value,
+                    sd=sd,
+                )
 
 
 def _section6() -> Iterator[Claim]:

@@ -1,6 +1,7 @@
 """Rows -> the README's tables, so that they can be made again and a test can tell whether they still hold."""
+
+from collections.abc import Callable, Iterable, Sequence
 from math import isnan
-from typing import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -32,13 +33,18 @@ def saved(rows: Sequence[dict]) -> str:
 
 def _by_pair(table: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
     parts = list(table.groupby("pair"))
-    return "\n\n".join((f"`{pair}`\n\n" if len(parts) > 1 else "") + tell(part) for pair, part in parts)
+    return "\n\n".join(
+        (f"`{pair}`\n\n" if len(parts) > 1 else "") + tell(part) for pair, part in parts
+    )
 
 
 def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
     base = baseline(table, "kd", paper.CKD)
     cells = summary(table).set_index(["method", "n"])
-    calls, methods = sorted(table.n.unique()), sorted(table.method.unique(), key=lambda name: (*order, name).index(name))
+    calls, methods = (
+        sorted(table.n.unique()),
+        sorted(table.method.unique(), key=lambda name: (*order, name).index(name)),
+    )
 
     def cell(method: str, n: int) -> str:
         if (method, n) not in cells.index:
@@ -54,26 +60,49 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
         return _with(gap["mean"], "{:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
 
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
-    return _markdown(lines + [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods])
+    return _markdown(
+        lines + [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods]
+    )
 
 
 def _savings(found: pd.DataFrame) -> str:
     means = {(line.method, line.rival): line for line in found[found.target.isna()].itertuples()}
     rivals = list(dict.fromkeys(rival for _, rival in means))
-    lines = [["% fewer calls than", *(f"`{rival}`" for rival in rivals)], ["---"] * (len(rivals) + 1)]
+    lines = [
+        ["% fewer calls than", *(f"`{rival}`" for rival in rivals)],
+        ["---"] * (len(rivals) + 1),
+    ]
     for method in dict.fromkeys(method for method, _ in means):
-        lines.append([f"`{method}`", *(_share(means[method, rival]) if (method, rival) in means else "" for rival in rivals)])
+        lines.append(
+            [
+                f"`{method}`",
+                *(
+                    _share(means[method, rival]) if (method, rival) in means else ""
+                    for rival in rivals
+                ),
+            ]
+        )
     return _markdown(lines)
 
 
 def _share(line) -> str:
-    fewer, low, high = (round(value, 0) + 0 for value in (line.fewer, line.low, line.high))     # + 0: no -0
-    return _with(fewer, "≥ {:.0f}", " [≥ {:.0f}]", low) if line.bound else _with(fewer, "{:.0f}", " [{:.0f}, {:.0f}]", low, high)
+    fewer, low, high = (
+        round(value, 0) + 0 for value in (line.fewer, line.low, line.high)
+    )  # + 0: no -0
+    return (
+        _with(fewer, "≥ {:.0f}", " [≥ {:.0f}]", low)
+        if line.bound
+        else _with(fewer, "{:.0f}", " [{:.0f}, {:.0f}]", low, high)
+    )
 
 
 def _with(value: float, shown: str, spread: str, *values: float) -> str:
     """The value and its spread, as far as they are known."""
-    return "" if isnan(value) else shown.format(value) + ("" if any(map(isnan, values)) else spread.format(*values))
+    return (
+        ""
+        if isnan(value)
+        else shown.format(value) + ("" if any(map(isnan, values)) else spread.format(*values))
+    )
 
 
 def _markdown(lines: Iterable[Sequence[str]]) -> str:

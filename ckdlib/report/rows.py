@@ -2,6 +2,7 @@
 
 A frame is a table of one experiment's rows, a line a run (`frame`).
 """
+
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -15,7 +16,12 @@ from . import paper
 from .statistics import CELL
 
 Row = Mapping[str, Any]
-CURVES = {"raw": "raw", "centred": "column means removed", "calibrated": "calibrated", "by_class": "of one class"}
+CURVES = {
+    "raw": "raw",
+    "centred": "column means removed",
+    "calibrated": "calibrated",
+    "by_class": "of one class",
+}
 NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
 STUDY = ["profile", "dataset_sha256", "transform", "precision", "hyperparameters"]
 
@@ -80,7 +86,9 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
             if seeds:
                 by_seeds[" ".join(seeds)].append(n)
                 count += len(seeds)
-        gaps = [f"n = {' '.join(map(str, calls))}, seeds {seeds}" for seeds, calls in by_seeds.items()]
+        gaps = [
+            f"n = {' '.join(map(str, calls))}, seeds {seeds}" for seeds, calls in by_seeds.items()
+        ]
         if gaps:
             lines.append(f"  {'-'.join(pair)} {method}: {'; '.join(gaps)}")
     if not lines:
@@ -94,32 +102,55 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     ]
 
 
-def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print) -> pd.DataFrame:
+def frame(
+    rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print
+) -> pd.DataFrame:
     """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n
     (of the rates with the most seeds that did not diverge there).
 
     Runs of the profile's grids that have no row are said to `report`, with the command that makes them. InputError if
     no experiment has any row, or if the rows mix profiles, images, teachers, recipes or precisions.
     """
-    parts = {experiment: found for experiment in experiments if (found := rows_of_experiment(rows, experiment))}
-    lines = [f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
-             f"(and the --profile and --results of this folder)" for name in experiments if name not in parts]
+    parts = {
+        experiment: found
+        for experiment in experiments
+        if (found := rows_of_experiment(rows, experiment))
+    }
+    lines = [
+        f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
+        f"(and the --profile and --results of this folder)"
+        for name in experiments
+        if name not in parts
+    ]
     if not parts:
         raise InputError("; ".join(lines))
-    table = pd.DataFrame(list({row["run"]: row for part in parts.values() for row in part}.values()))
+    table = pd.DataFrame(
+        list({row["run"]: row for part in parts.values() for row in part}.values())
+    )
     table["pair"] = table.teacher + "-" + table.student
-    table["hyperparameters"] = [{k: v for k, v in recipe.items() if k != "learning_rate"} for recipe in table.recipe]
+    table["hyperparameters"] = [
+        {k: v for k, v in recipe.items() if k != "learning_rate"} for recipe in table.recipe
+    ]
     for column in STUDY:
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     for method, part in table.groupby("method"):
         _only_one(part, "definition", f"the rows of {method}")
-    for line in lines + [line for experiment, part in parts.items() for line in missing_runs(part, experiment)]:
+    for line in lines + [
+        line for experiment, part in parts.items() for line in missing_runs(part, experiment)
+    ]:
         report(line)
     done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
-    score = done.groupby([*CELL, "learning_rate"]).agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
-    best = score.sort_values(["seeds", "score"]).reset_index().groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
+    score = done.groupby([*CELL, "learning_rate"]).agg(
+        seeds=("seed", "nunique"), score=("val_accuracy", "mean")
+    )
+    best = (
+        score.sort_values(["seeds", "score"])
+        .reset_index()
+        .groupby(CELL)
+        .tail(1)[[*CELL, "learning_rate"]]
+    )
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
     return chosen.sort_values([*CELL, "seed"], ignore_index=True)
 
@@ -127,7 +158,9 @@ def frame(rows: Sequence[dict], *experiments: str, report: Callable[[str], None]
 def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
     values = table[column].tolist() if column in table else []
     if odd := [value for value in values if value != values[0]]:
-        raise InputError(f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own --results folder")
+        raise InputError(
+            f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own --results folder"
+        )
 
 
 def comparable(table: pd.DataFrame) -> bool:
@@ -139,13 +172,18 @@ def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     """The done rows of a frame with their measures as further columns. InputError names runs that have none."""
     done = table[table.status == "done"]
     if lost := [run for run in done.run if run not in measures]:
-        raise InputError(f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
-                         f"rows.jsonl and train them again")
+        raise InputError(
+            f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
+            f"rows.jsonl and train them again"
+        )
     return with_measures(done, measures)
 
 
 def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     """A frame with measures as further columns, nan (or None) where a run has none."""
     there = pd.DataFrame([measures[run] for run in table.run if run in measures] or [{"run": ""}])
-    return table.merge(there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))), on="run",
-                       how="left")
+    return table.merge(
+        there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))),
+        on="run",
+        how="left",
+    )

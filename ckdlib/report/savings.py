@@ -1,6 +1,7 @@
 """Rows -> how many fewer teacher calls one method needs than another for the same accuracy, with intervals."""
+
+from collections.abc import Sequence
 from itertools import product
-from typing import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "lo
 
 def fresh(table: pd.DataFrame, grid: Experiment) -> pd.DataFrame:
     """The rows inside the experiment's own grid, seeds too: its methods were chosen on other seeds."""
-    return table[table.seed.isin(grid.seeds) & table.n.isin(grid.calls) & table.method.isin(grid.methods)]
+    return table[
+        table.seed.isin(grid.seeds) & table.n.isin(grid.calls) & table.method.isin(grid.methods)
+    ]
 
 
 def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) -> pd.DataFrame:
@@ -28,22 +31,47 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
     bounds say nothing. low, high: over resamples of the seeds, both curves together, where known (nan of one seed).
     """
     lines = []
-    for (pair, part), method, rival in product(table[table.status == "done"].groupby("pair"), methods, rivals):
+    for (pair, part), method, rival in product(
+        table[table.status == "done"].groupby("pair"), methods, rivals
+    ):
         if method == rival or not {method, rival} <= set(part.method):
             continue
         mine, other = _curves(part, method, rival, "test_accuracy")
         targets = spaced(*(curve.mean() for curve in _curves(part, method, rival, "val_accuracy")))
-        drawn = [np.arange(len(mine))[None], resamples(len(mine))] if len(mine) > 1 else [np.arange(len(mine))[None]]
+        drawn = (
+            [np.arange(len(mine))[None], resamples(len(mine))]
+            if len(mine) > 1
+            else [np.arange(len(mine))[None]]
+        )
         found = [_compare(targets, mine, other, seeds) for seeds in drawn]
         fewer, bound = found[0][0][:, 0], found[0][1][:, 0]
         spread = found[-1][0] if len(mine) > 1 else np.full((TARGETS, 1), np.nan)
         known = ~np.isnan(fewer)
-        for target, rows in [*((target, [i]) for i, target in enumerate(targets)), (np.nan, np.flatnonzero(known))]:
+        for target, rows in [
+            *((target, [i]) for i, target in enumerate(targets)),
+            (np.nan, np.flatnonzero(known)),
+        ]:
             shares = _mean(spread[rows])
             shares = shares[~np.isnan(shares)]
-            low, high = np.quantile(shares, ENDS, method="closest_observation") if len(shares) else (np.nan, np.nan)
-            lines.append([pair, method, rival, len(mine), target, int(known[rows].sum()), _mean(fewer[rows, None])[0], low, high,
-                          ">=" if (bound & known)[rows].any() else ""])
+            low, high = (
+                np.quantile(shares, ENDS, method="closest_observation")
+                if len(shares)
+                else (np.nan, np.nan)
+            )
+            lines.append(
+                [
+                    pair,
+                    method,
+                    rival,
+                    len(mine),
+                    target,
+                    int(known[rows].sum()),
+                    _mean(fewer[rows, None])[0],
+                    low,
+                    high,
+                    ">=" if (bound & known)[rows].any() else "",
+                ]
+            )
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -69,7 +97,9 @@ def _mean(shares: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.nansum(shares, axis=0) / np.maximum(count, 1), np.nan)
 
 
-def _compare(targets: np.ndarray, mine: pd.DataFrame, other: pd.DataFrame, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compare(
+    targets: np.ndarray, mine: pd.DataFrame, other: pd.DataFrame, seeds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """[targets, resamples]: per cent fewer calls, and whether that is a bound."""
     reached = []
     for curve in (mine, other):

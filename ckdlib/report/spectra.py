@@ -2,8 +2,9 @@
 
 A measured frame is a frame of `analysis` whose runs bring their measures as further columns (`measured`).
 """
+
+from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from ..metrics import effective_rank
 from .rows import CURVES
 from .statistics import CELL, by_cell, interval
 
-NOISE = 1e-6                             # of the largest singular value: below it lies float32 rounding, not a value
+NOISE = 1e-6  # of the largest singular value: below it lies float32 rounding, not a value
 
 
 def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
@@ -22,12 +23,20 @@ def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[st
     there are several."""
     digests = table.teacher_sha256.dropna().unique()
     if len(digests) != 1:
-        raise InputError(f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
-                         f"a method that asks its teacher")
+        raise InputError(
+            f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
+            f"a method that asks its teacher"
+        )
     found = measures.get(f"teacher {digests[0]}")
     if found is None:
-        raise InputError(f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch again")
-    return {name: found[curve][:above_noise(found[curve])] for curve, name in CURVES.items() if curve in found}
+        raise InputError(
+            f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch again"
+        )
+    return {
+        name: found[curve][: above_noise(found[curve])]
+        for curve, name in CURVES.items()
+        if curve in found
+    }
 
 
 def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:
@@ -54,9 +63,13 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
     for curve, name in CURVES.items():
         lines = []
         for cell, part in table.dropna(subset=curve).groupby(CELL):
-            curves = np.array([scaled(values) if divide else values for values in part[curve]], float)
-            lines += [dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
-                      for rank, values in enumerate(curves.T[:above_noise(*curves)], 1)]
+            curves = np.array(
+                [scaled(values) if divide else values for values in part[curve]], float
+            )
+            lines += [
+                dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
+                for rank, values in enumerate(curves.T[: above_noise(*curves)], 1)
+            ]
         found |= {name: pd.DataFrame(lines)} if lines else {}
     return found
 
@@ -64,13 +77,21 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
 def mean_log_spectrum(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
     """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
     ratio of their curves. Only ranks at which every run of its pair is above NOISE are used; nan where there is no curve."""
+
     def height(curves: pd.Series) -> pd.Series:
         kept = above_noise(*curves)
-        return curves.map(lambda values: float(np.log10((scaled(values) if divide else np.array(values))[:kept]).mean()))
+        return curves.map(
+            lambda values: float(
+                np.log10((scaled(values) if divide else np.array(values))[:kept]).mean()
+            )
+        )
 
     there = table.dropna(subset=curve)
-    return there.groupby("pair", group_keys=False)[curve].apply(height).reindex(table.index) if len(there) else \
-        pd.Series(np.nan, table.index)
+    return (
+        there.groupby("pair", group_keys=False)[curve].apply(height).reindex(table.index)
+        if len(there)
+        else pd.Series(np.nan, table.index)
+    )
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
@@ -82,13 +103,16 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
     lines = []
     for curve, divide in product(CURVES, (False, True)):
         kind = CURVES[curve] + (" / largest" if divide else "")
-        wide = table.assign(height=mean_log_spectrum(table, curve, divide)).pivot(index="seed", columns=["n", "method"],
-                                                                        values="height")
+        wide = table.assign(height=mean_log_spectrum(table, curve, divide)).pivot(
+            index="seed", columns=["n", "method"], values="height"
+        )
         for n in wide.columns.levels[0]:
             for rival in rivals:
                 if {(n, method), (n, rival)} <= set(wide.columns):
                     gap = interval((wide[n, method] - wide[n, rival]).dropna())
-                    says = "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
+                    says = (
+                        "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
+                    )
                     lines.append({"curve": kind, "n": n, "rival": rival} | gap | {"says": says})
     columns = ["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "says"]
     return pd.DataFrame(lines, columns=columns).dropna(subset="mean", ignore_index=True)
@@ -99,7 +123,11 @@ def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
     order = dict.fromkeys(zip(flat.curve, flat.n))
     texts = [f"{c.mean:+.2f} [{c.low:+.2f}, {c.high:+.2f}]" for c in flat.itertuples()]
     wide = flat.assign(cell=texts).set_index(["curve", "n", "rival"]).cell.unstack()
-    return wide.reindex(index=list(order), columns=list(dict.fromkeys(flat.rival))).fillna("") if len(flat) else wide
+    return (
+        wide.reindex(index=list(order), columns=list(dict.fromkeys(flat.rival))).fillna("")
+        if len(flat)
+        else wide
+    )
 
 
 def count_directions(flat: pd.DataFrame) -> pd.DataFrame:

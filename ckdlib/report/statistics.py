@@ -1,4 +1,5 @@
 """Means with t intervals over seeds, and resamples of the seeds."""
+
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
-RESAMPLES = 4000                         # of the seeds, where there are too many to go through every resample
+RESAMPLES = 4000  # of the seeds, where there are too many to go through every resample
 CELL = ["pair", "method", "n"]
 
 
@@ -18,7 +19,9 @@ def interval(values: ArrayLike) -> dict[str, float]:
     count = len(values)
     mean = values.mean() if count else np.nan
     sd = values.std(ddof=1) if count > 1 else np.nan
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count) if count > 1 else np.nan
+    half = (
+        stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count) if count > 1 else np.nan
+    )
     return {"seeds": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
@@ -30,4 +33,6 @@ def resamples(seeds: int) -> np.ndarray:
 
 
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame([dict(zip(CELL, cell)) | interval(part.value) for cell, part in table.groupby(CELL)])
+    return pd.DataFrame(
+        [dict(zip(CELL, cell)) | interval(part.value) for cell, part in table.groupby(CELL)]
+    )

@@ -100,7 +100,9 @@ def _train(
     """Train the students of `todo`; each row is appended as it comes. Returns the new rows."""
     jobs = jobs or default_jobs(workspace.device)
     total = len(tasks)
-    report(f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once")
+    report(
+        f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
+    )
     if not todo:
         return []
     left = {task.key: task.run for task in todo}
@@ -125,8 +127,9 @@ def _train(
     if failed:
         raise RuntimeError(f"{failed} runs failed, see above; the others are kept")
     if left:
-        report(f"the time budget is used up with {len(left)} students left; "
-               f"the same command goes on")
+        report(
+            f"the time budget is used up with {len(left)} students left; the same command goes on"
+        )
     return new
 
 
@@ -147,7 +150,9 @@ def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
         try:
             dataset = workspace.dataset(name)
         except InputError as error:
-            lines.append(f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})")
+            lines.append(
+                f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})"
+            )
             continue
         digests = {}
         for model in {one.teacher for one in part}:

@@ -102,9 +102,7 @@ QUICK = Profile(
         # Appendix B: 60 further students, 1 minute
         "large_n": Experiment(DIGITS, BLACK_BOX, (640, 960), THREE_SEEDS),
         # Fewer calls than CKD: 48 further students, 1 minute
-        "fewer_calls": Experiment(
-            DIGITS, _fewer_calls(10), (20, 40, 80, 160, 320), THREE_SEEDS
-        ),
+        "fewer_calls": Experiment(DIGITS, _fewer_calls(10), (20, 40, 80, 160, 320), THREE_SEEDS),
         # The paper's schedule at this size: 18 students, 1 minute
         "protocol": Experiment(
             DIGITS,
@@ -141,9 +139,7 @@ PILOT = Profile(
         # Figure 4: 24 further students, 40 minutes. Found: more dimensions are better
         "dimensionality": Experiment(SMALL, _pooled(1, 10, 50, 100), (1280, 2560), THREE_SEEDS),
         # Figure 3: 60 students, not yet run
-        "cars": Experiment(
-            SMALL, BLACK_BOX, (1120, 1600), THREE_SEEDS, dataset="stanford_cars"
-        ),
+        "cars": Experiment(SMALL, BLACK_BOX, (1120, 1600), THREE_SEEDS, dataset="stanford_cars"),
         # Appendix B: 60 students, not yet run
         "large_n": Experiment(SMALL, BLACK_BOX, (8000, 12_800), THREE_SEEDS),
         # Fewer calls than CKD: 192 students, 11 hours for 177.
@@ -156,9 +152,7 @@ PILOT = Profile(
         ),
         # The paper's schedule: 27 students, 5 hours for 21.
         # Found: CKD on a par with KD on the mean
-        "protocol": Experiment(
-            SMALL, PROTOCOL, (1280,), FRESH_SEEDS, recipe=Recipe(), follow=20
-        ),
+        "protocol": Experiment(SMALL, PROTOCOL, (1280,), FRESH_SEEDS, recipe=Recipe(), follow=20),
     },
 )
 

@@ -3,11 +3,12 @@
 In schema 1 n counted all images of a run, four fifths of them shown to the teacher. The images, answers and accuracies
 of a run stay what they are; only what it is called changes. Ends with the rows, so that a killed migration goes on.
 """
+
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Callable, Mapping
 
 from .. import methods
 from ..errors import InputError
@@ -28,16 +29,20 @@ def migrate(folder: Path, report: Report = print) -> None:
     old, _ = read_lines(folder / "rows.jsonl", ("run", "method", "test_accuracy"))
     rows = [row for row in old if row.get("schema", 1) < SCHEMA]
     if odd := {row["dataset"] for row in rows} - TRANSFORMS.keys():
-        raise InputError(f"{folder} holds rows of {', '.join(sorted(odd))}, and rows of schema 1 do not say how such images "
-                         f"were cut; train them anew in another folder, with --results")
+        raise InputError(
+            f"{folder} holds rows of {', '.join(sorted(odd))}, and rows of schema 1 do not say how such images "
+            f"were cut; train them anew in another folder, with --results"
+        )
     names, kept = {}, []
     for row in rows:
-        if row["n"] % 5 < 4:             # else no number of calls has these validation images
+        if row["n"] % 5 < 4:  # else no number of calls has these validation images
             kept.append(renewed(row))
             names[row["run"]] = kept[-1]["run"]
     for card in sorted(folder.glob("teachers/*/*.json")):
         renew_card(card)
-    for path in sorted(folder.glob("splits/*.json"), key=_images):   # fewer images first: their names become free
+    for path in sorted(
+        folder.glob("splits/*.json"), key=_images
+    ):  # fewer images first: their names become free
         _rename_split(path)
     for kind in ("logits", "students"):
         for path in sorted(folder.glob(f"{kind}/*.safetensors")):
@@ -48,17 +53,32 @@ def migrate(folder: Path, report: Report = print) -> None:
         old_history.rename(folder / "history.jsonl")
     for name in ("measures.jsonl", "history.jsonl"):
         lines, _ = read_lines(folder / name, ("run",))
-        _write_lines(folder / name, [line | {"run": names.get(line["run"], line["run"])} for line in lines])
-    _write_lines(folder / "rows.jsonl", kept + [row for row in old if row.get("schema", 1) == SCHEMA])
-    report(f"{folder}: {len(kept)} rows and {ledgers} ledgers are up to date now"
-           + (f"; {len(rows) - len(kept)} rows are left out, of an n that no number of calls has" * (len(kept) < len(rows))))
+        _write_lines(
+            folder / name, [line | {"run": names.get(line["run"], line["run"])} for line in lines]
+        )
+    _write_lines(
+        folder / "rows.jsonl", kept + [row for row in old if row.get("schema", 1) == SCHEMA]
+    )
+    report(
+        f"{folder}: {len(kept)} rows and {ledgers} ledgers are up to date now"
+        + (
+            f"; {len(rows) - len(kept)} rows are left out, of an n that no number of calls has"
+            * (len(kept) < len(rows))
+        )
+    )
 
 
 def renewed(row: Mapping) -> dict:
     """A row of schema 1 as one of schema 2; its accuracies, its images' hash and what it cost are the same."""
-    new = {"schema": SCHEMA} | {name: value for name, value in row.items() if name != "train_images"} | {
-        "n": row["n"] - row["n"] // 5, "transform": asdict(TRANSFORMS[row["dataset"]]),
-        "definition": methods.get(row["method"]).definition()}
+    new = (
+        {"schema": SCHEMA}
+        | {name: value for name, value in row.items() if name != "train_images"}
+        | {
+            "n": row["n"] - row["n"] // 5,
+            "transform": asdict(TRANSFORMS[row["dataset"]]),
+            "definition": methods.get(row["method"]).definition(),
+        }
+    )
     new["run"] = run_name(new)
     return new | {"logits": f"logits/{new['run']}.safetensors"}
 

@@ -89,9 +89,7 @@ class Options:
     def __post_init__(self) -> None:
         profile(self.profile)
         if self.jobs is not None and self.jobs < 1:
-            raise InputError(
-                f"--jobs {self.jobs}: at least one student must be trained at a time"
-            )
+            raise InputError(f"--jobs {self.jobs}: at least one student must be trained at a time")
         if self.time_budget is not None and not self.time_budget > 0:
             raise InputError(
                 f"--time-budget {self.time_budget:g}: give a positive number of minutes"

@@ -1,12 +1,13 @@
 """The store of rows and measures: one JSON object a line, appended as runs finish; a torn line costs that line only."""
+
 import json
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Iterable, Sequence
 
 from ..errors import InputError
 
-SCHEMA = 2                               # of rows: n counts teacher calls, and a run's name is made of its whole identity
+SCHEMA = 2  # of rows: n counts teacher calls, and a run's name is made of its whole identity
 
 
 class Store:
@@ -24,12 +25,16 @@ class Store:
         """
         rows, torn = read_lines(self.path, ("run", "method", "test_accuracy"))
         if odd := {row.get("schema", 1) for row in rows} - {SCHEMA}:
-            raise InputError(f"{self.path} holds rows of schema {min(odd)}, and this version reads schema {SCHEMA}, in which n "
-                             f"counts teacher calls; bring the folder up to date with: python -m ckdlib migrate "
-                             f"{self.folder}, or choose another with --results")
+            raise InputError(
+                f"{self.path} holds rows of schema {min(odd)}, and this version reads schema {SCHEMA}, in which n "
+                f"counts teacher calls; bring the folder up to date with: python -m ckdlib migrate "
+                f"{self.folder}, or choose another with --results"
+            )
         if torn:
-            report(f"{self.path}: left out {len(torn)} unreadable line(s), number {', '.join(map(str, torn))}; "
-                   f"the runs they held count as not done")
+            report(
+                f"{self.path}: left out {len(torn)} unreadable line(s), number {', '.join(map(str, torn))}; "
+                f"the runs they held count as not done"
+            )
         return rows
 
     def measures(self) -> dict[str, dict]:
@@ -50,7 +55,12 @@ class Store:
 
     def history(self) -> list[dict]:
         """What was seen of students along their training (`student.probe`), each once; unreadable lines are left out."""
-        return list({(line["run"], line["step"]): line for line in read_lines(self.history_path, ("run", "step", "offset"))[0]}.values())
+        return list(
+            {
+                (line["run"], line["step"]): line
+                for line in read_lines(self.history_path, ("run", "step", "offset"))[0]
+            }.values()
+        )
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""
@@ -64,7 +74,9 @@ class Store:
 def read_lines(path: Path, wanted: Sequence[str]) -> tuple[list[dict], list[int]]:
     """The lines that are objects with all `wanted` names, and the numbers of the others."""
     lines, torn = [], []
-    for number, text in enumerate(path.read_text(errors="replace").splitlines() if path.exists() else (), 1):
+    for number, text in enumerate(
+        path.read_text(errors="replace").splitlines() if path.exists() else (), 1
+    ):
         try:
             line = json.loads(text)
             [line[name] for name in wanted]
@@ -92,7 +104,9 @@ def _entries(folder: Path) -> Iterable[Path]:
 
 def _alive(mark: Path) -> bool:
     try:
-        state = Path(f"/proc/{int(mark.read_text())}/stat").read_text().rpartition(")")[2].split()[0]
+        state = (
+            Path(f"/proc/{int(mark.read_text())}/stat").read_text().rpartition(")")[2].split()[0]
+        )
     except (OSError, ValueError):
         return False
-    return state != "Z"                  # ended, though its parent has not asked
+    return state != "Z"  # ended, though its parent has not asked

@@ -80,9 +80,7 @@ def _train(
     folder = workspace.results / "teachers"
     device = torch.device(workspace.device)
     precision = workspace.precision
-    return train_teacher(
-        dataset, model, recipe, folder, device, seed, deadline, report, precision
-    )
+    return train_teacher(dataset, model, recipe, folder, device, seed, deadline, report, precision)
 
 
 def open_teachers(

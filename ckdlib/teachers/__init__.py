@@ -1,4 +1,5 @@
 """Teachers: their weights, and the ledger of what they were asked."""
+
 from .ledger import Ledger
 from .weights import (
     import_teacher,

@@ -4,11 +4,12 @@ A ledger is a folder of shards, named by the hash of teacher, dataset and view. 
 training images and the teacher's logits for them, and for white-box methods its feature maps (float16, read through a
 memory map); it is written beside and renamed, so a killed batch loses at most the shard in the making.
 """
+
 import fcntl
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -19,9 +20,11 @@ from ..methods.terms import Shape
 from ..reproducibility import sha256
 from ..training.features import Features
 
-Teacher = Callable[[Tensor], Tensor]     # inputs [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
+Teacher = Callable[
+    [Tensor], Tensor
+]  # inputs [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
 GIB = 2**30
-FEATURE_LIMIT = 4 * GIB                  # bytes of feature maps that one ledger may hold
+FEATURE_LIMIT = 4 * GIB  # bytes of feature maps that one ledger may hold
 
 
 class Ledger:
@@ -33,10 +36,20 @@ class Ledger:
     be kept.
     """
 
-    def __init__(self, folder: Path, teacher: str, dataset: str, view: str, budget: int | None = None,
-                 shard: int = 1024, feature_limit: int = FEATURE_LIMIT):
+    def __init__(
+        self,
+        folder: Path,
+        teacher: str,
+        dataset: str,
+        view: str,
+        budget: int | None = None,
+        shard: int = 1024,
+        feature_limit: int = FEATURE_LIMIT,
+    ):
         self.origin = {"teacher": teacher, "dataset": dataset, "view": view}
-        self.folder = folder / sha256(*(f"{name}={value};" for name, value in self.origin.items()))[:16]
+        self.folder = (
+            folder / sha256(*(f"{name}={value};" for name, value in self.origin.items()))[:16]
+        )
         self.budget, self.shard, self.feature_limit = budget, shard, feature_limit
 
     def _shards(self) -> list[dict[str, Tensor]]:
@@ -54,8 +67,14 @@ class Ledger:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def ask(self, index: Tensor, view: Callable[[Tensor], Tensor], teacher: Teacher, features: Sequence[Shape] = (),
-            missing_features: str = "raise") -> Tensor:
+    def ask(
+        self,
+        index: Tensor,
+        view: Callable[[Tensor], Tensor],
+        teacher: Teacher,
+        features: Sequence[Shape] = (),
+        missing_features: str = "raise",
+    ) -> Tensor:
         """The teacher's logits [B, C] for training images `index` [B]; only those never asked before cost a call.
 
         view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with each answer, from a
@@ -66,20 +85,32 @@ class Ledger:
         with self._locked():
             shards = self._shards()
             every, known = _indices(shards), _indices(shards, bool(features))
-            missing = index[~torch.isin(index, every if missing_features == "skip" else known)].unique()
+            missing = index[
+                ~torch.isin(index, every if missing_features == "skip" else known)
+            ].unique()
             if missing_features == "raise" and (without := int(torch.isin(missing, every).sum())):
-                raise InputError(f"the features of {without} calls were not kept, which white-box methods need; "
-                                 f"--add-features makes these calls a second time and counts them again")
+                raise InputError(
+                    f"the features of {without} calls were not kept, which white-box methods need; "
+                    f"--add-features makes these calls a second time and counts them again"
+                )
             if self.budget is not None and len(every) + len(missing) > self.budget:
-                raise InputError(f"{len(missing)} more teacher calls are needed, but {len(every)} of the budget of "
-                                 f"{self.budget} are made; raise the budget or lower n")
+                raise InputError(
+                    f"{len(missing)} more teacher calls are needed, but {len(every)} of the budget of "
+                    f"{self.budget} are made; raise the budget or lower n"
+                )
             size = 2 * sum(map(prod, features)) * (len(known) + len(missing))
             if size > self.feature_limit:
-                raise InputError(f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} GiB, more "
-                                 f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise feature_limit")
-            for number, part in enumerate(missing.split(self.shard) if len(missing) else (), len(every)):
+                raise InputError(
+                    f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} GiB, more "
+                    f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise feature_limit"
+                )
+            for number, part in enumerate(
+                missing.split(self.shard) if len(missing) else (), len(every)
+            ):
                 tensors = {"index": part} | _answers(teacher(view(part)), len(part), features)
-                write_tensors(self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin)
+                write_tensors(
+                    self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin
+                )
         return self.kept(index)
 
     def kept(self, index: Tensor) -> Tensor:
@@ -107,7 +138,9 @@ def _indices(shards: Sequence[dict[str, Tensor]], with_features: bool = False) -
 def _places(known: Tensor, index: Tensor, what: str) -> Tensor:
     """Where each of `index` stands first in `known`."""
     if missing := int((~torch.isin(index, known)).sum()):
-        raise InputError(f"{missing} of {len(index)} images were never {what}; make the calls first with Ledger.ask")
+        raise InputError(
+            f"{missing} of {len(index)} images were never {what}; make the calls first with Ledger.ask"
+        )
     order = torch.argsort(known, stable=True)
     return order[torch.searchsorted(known[order], index)]
 
@@ -117,11 +150,17 @@ def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
     maps, logits = answer if shapes else ((), answer)
     logits = torch.as_tensor(logits).detach().float().cpu()
     if logits.shape[0] != count or not torch.isfinite(logits).all():
-        raise InputError(f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; "
-                         f"it must give finite logits [{count}, classes]")
+        raise InputError(
+            f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; "
+            f"it must give finite logits [{count}, classes]"
+        )
     maps = [level.detach().half().cpu() for level in maps]
     given = [tuple(level.shape) for level in maps]
-    if given != [(count, *shape) for shape in shapes] or not all(torch.isfinite(level).all() for level in maps):
-        raise InputError(f"the teacher gave features {given} or some that float16 cannot hold; "
-                         f"finite ones of shapes {list(shapes)} were promised")
+    if given != [(count, *shape) for shape in shapes] or not all(
+        torch.isfinite(level).all() for level in maps
+    ):
+        raise InputError(
+            f"the teacher gave features {given} or some that float16 cannot hold; "
+            f"finite ones of shapes {list(shapes)} were promised"
+        )
     return {"logits": logits} | {f"feature{level}": values for level, values in enumerate(maps)}

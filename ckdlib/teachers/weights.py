@@ -2,6 +2,7 @@
 
 A teacher is rounded to float16 before it is evaluated, hashed or asked, so that the kept file is the one that answers.
 """
+
 import json
 import time
 from dataclasses import asdict
@@ -26,8 +27,17 @@ def weights_path(folder: Path, dataset: str, model: str) -> Path:
     return folder / dataset / f"{model}.safetensors"
 
 
-def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, device: torch.device, seed: int = 0,
-                  deadline: float | None = None, report=print, precision: str = "float32") -> dict:
+def train_teacher(
+    dataset: Dataset,
+    model: str,
+    recipe: Recipe,
+    folder: Path,
+    device: torch.device,
+    seed: int = 0,
+    deadline: float | None = None,
+    report=print,
+    precision: str = "float32",
+) -> dict:
     """Train `model` on the whole training set and write weights and card under `folder`; returns the card.
 
     A killed training goes on from its last checkpoint, one at most every 20 s. deadline: `time.monotonic()` after
@@ -35,7 +45,9 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
-    origin = json.dumps([dataset.digest, asdict(dataset.transform), model, asdict(recipe), seed, precision])
+    origin = json.dumps(
+        [dataset.digest, asdict(dataset.transform), model, asdict(recipe), seed, precision]
+    )
     net = new(model, len(dataset.classes), seed).to(device)
     views = Views(dataset.train, dataset.transform, device)
     resume, before = None, 0.0
@@ -54,50 +66,97 @@ def train_teacher(dataset: Dataset, model: str, recipe: Recipe, folder: Path, de
             last_report = now
         late = deadline is not None and now > deadline
         if late or now - last_write > 20:
-            write_tensors(checkpoint, progress.save().tensors, origin=origin, rounds=str(progress.rounds),
-                          seconds=str(before + now - started))
+            write_tensors(
+                checkpoint,
+                progress.save().tensors,
+                origin=origin,
+                rounds=str(progress.rounds),
+                seconds=str(before + now - started),
+            )
             last_write = now
         if late:
-            raise OutOfTime(f"teacher {model}: stopped after {progress.rounds} rounds; the same command goes on")
+            raise OutOfTime(
+                f"teacher {model}: stopped after {progress.rounds} rounds; the same command goes on"
+            )
 
-    result = fit(net, methods.get("ce"), recipe, views, seed=seed, after_round=after_round, resume=resume,
-                       precision=precision)
+    result = fit(
+        net,
+        methods.get("ce"),
+        recipe,
+        views,
+        seed=seed,
+        after_round=after_round,
+        resume=resume,
+        precision=precision,
+    )
     if result.status != "done":
-        raise InputError(f"the training of teacher {model} diverged; lower its learning rate "
-                         f"({recipe.learning_rate}) or choose another recipe")
-    card = _write(path, net, dataset, device, model, source="trained here", recipe=asdict(recipe), seed=seed,
-                  training_precision=precision, training_seconds=round(before + time.monotonic() - started, 1),
-                  steps=result.steps)
+        raise InputError(
+            f"the training of teacher {model} diverged; lower its learning rate "
+            f"({recipe.learning_rate}) or choose another recipe"
+        )
+    card = _write(
+        path,
+        net,
+        dataset,
+        device,
+        model,
+        source="trained here",
+        recipe=asdict(recipe),
+        seed=seed,
+        training_precision=precision,
+        training_seconds=round(before + time.monotonic() - started, 1),
+        steps=result.steps,
+    )
     checkpoint.unlink(missing_ok=True)
-    report(f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
-           f"{path.relative_to(folder.parent)}")
+    report(
+        f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
+        f"{path.relative_to(folder.parent)}"
+    )
     return card
 
 
-def import_teacher(dataset: Dataset, model: str, checkpoint: Path, folder: Path, device: torch.device) -> dict:
+def import_teacher(
+    dataset: Dataset, model: str, checkpoint: Path, folder: Path, device: torch.device
+) -> dict:
     """Weights from a RepDistiller `.pth` (or a bare state dict), checked, measured and written with a card.
 
     InputError if the file is missing, truncated, a pickle with code in it, of another architecture or class count.
     """
     net = new(model, len(dataset.classes)).to(device)
     _fill(net, model, _read_pth(checkpoint), checkpoint)
-    return _write(weights_path(folder, dataset.name, model), net, dataset, device, model,
-                  source=f"imported from {checkpoint.name} (SHA-256 {sha256(checkpoint.read_bytes())})")
+    return _write(
+        weights_path(folder, dataset.name, model),
+        net,
+        dataset,
+        device,
+        model,
+        source=f"imported from {checkpoint.name} (SHA-256 {sha256(checkpoint.read_bytes())})",
+    )
 
 
-def load_teacher(path: Path, dataset: Dataset, model: str, device: torch.device) -> tuple[nn.Module, dict]:
+def load_teacher(
+    path: Path, dataset: Dataset, model: str, device: torch.device
+) -> tuple[nn.Module, dict]:
     """A kept teacher, in evaluation mode, and its card. InputError if file and card or dataset do not agree."""
     card = read_card(path)
     if card["weights_sha256"] != sha256(path.read_bytes()):
-        raise InputError(f"{path} is not the file its card describes; make or import the teacher again")
-    made, own = (json.dumps([how[name] for name in ("crop", "mean", "std")])
-                 for how in (card["transform"], asdict(dataset.transform)))
+        raise InputError(
+            f"{path} is not the file its card describes; make or import the teacher again"
+        )
+    made, own = (
+        json.dumps([how[name] for name in ("crop", "mean", "std")])
+        for how in (card["transform"], asdict(dataset.transform))
+    )
     if made != own:
-        raise InputError(f"{path} takes images of another crop, mean and std, {made}, than those of {dataset.name}, {own}; "
-                         f"make or import the teacher again")
+        raise InputError(
+            f"{path} takes images of another crop, mean and std, {made}, than those of {dataset.name}, {own}; "
+            f"make or import the teacher again"
+        )
     if card["dataset_sha256"] != dataset.digest:
-        raise InputError(f"{path} was trained on other images than those of {dataset.name}; its own are "
-                         f"{card['dataset_sha256'][:12]}, these {dataset.digest[:12]}")
+        raise InputError(
+            f"{path} was trained on other images than those of {dataset.name}; its own are "
+            f"{card['dataset_sha256'][:12]}, these {dataset.digest[:12]}"
+        )
     net = new(model, len(dataset.classes)).to(device)
     _fill(net, model, read_tensors(path)[0], path)
     return net.eval().requires_grad_(False), card
@@ -107,25 +166,44 @@ def read_card(path: Path) -> dict:
     """The card beside the weights at `path`. InputError if either is missing."""
     card = path.with_suffix(".json")
     if not path.exists() or not card.exists():
-        raise InputError(f"no teacher {path} with its card; make it with: python -m ckdlib teacher --model {path.stem}")
+        raise InputError(
+            f"no teacher {path} with its card; make it with: python -m ckdlib teacher --model {path.stem}"
+        )
     content = json.loads(card.read_text())
     if "transform" not in content:
-        raise InputError(f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); bring its folder "
-                         f"up to date with: python -m ckdlib migrate {path.parents[2]}")
+        raise InputError(
+            f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); bring its folder "
+            f"up to date with: python -m ckdlib migrate {path.parents[2]}"
+        )
     return content
 
 
-def _write(path: Path, net: nn.Module, dataset: Dataset, device: torch.device, model: str, **provenance) -> dict:
-    rounded = {name: value.half() if value.is_floating_point() else value for name, value in net.state_dict().items()}
-    net.load_state_dict({name: value.float() if value.is_floating_point() else value
-                         for name, value in rounded.items()})
+def _write(
+    path: Path, net: nn.Module, dataset: Dataset, device: torch.device, model: str, **provenance
+) -> dict:
+    rounded = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in net.state_dict().items()
+    }
+    net.load_state_dict(
+        {
+            name: value.float() if value.is_floating_point() else value
+            for name, value in rounded.items()
+        }
+    )
     test = Views(dataset.test, dataset.transform, device)
     card = {
-        "model": model, "dataset": dataset.name, "dataset_sha256": dataset.digest,
-        "transform": asdict(dataset.transform), "classes": len(dataset.classes),
+        "model": model,
+        "dataset": dataset.name,
+        "dataset_sha256": dataset.digest,
+        "transform": asdict(dataset.transform),
+        "classes": len(dataset.classes),
         "test_accuracy": round(validate(net, test).item(), 3),
-        "parameters": sum(p.numel() for p in net.parameters()), "precision": "float16 weights, float32 arithmetic",
-        **provenance, "versions": versions(), "device": device_name(device),
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "precision": "float16 weights, float32 arithmetic",
+        **provenance,
+        "versions": versions(),
+        "device": device_name(device),
     }
     write_tensors(path, rounded)
     write_json(path.with_suffix(".json"), card | {"weights_sha256": sha256(path.read_bytes())})
@@ -138,29 +216,44 @@ def _read_pth(path: Path) -> dict[str, torch.Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
-        raise InputError(f"{path} is a pickle that holds more than tensors, or is truncated; it is refused because "
-                         f"loading it could run code; save its state dict alone") from None
+        raise InputError(
+            f"{path} is a pickle that holds more than tensors, or is truncated; it is refused because "
+            f"loading it could run code; save its state dict alone"
+        ) from None
     except (RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); "
-                         f"it may be truncated: fetch it again") from None
+        raise InputError(
+            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); "
+            f"it may be truncated: fetch it again"
+        ) from None
     state = content.get("model", content) if isinstance(content, dict) else None
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(f"{path} holds no state dict, bare or under 'model'; name a checkpoint of RepDistiller's form")
+        raise InputError(
+            f"{path} holds no state dict, bare or under 'model'; name a checkpoint of RepDistiller's form"
+        )
     return state
 
 
 def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path) -> None:
     own = net.state_dict()
     if odd := sorted(own.keys() ^ state.keys()):
-        raise InputError(f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; "
-                         f"name its architecture with --model")
+        raise InputError(
+            f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; "
+            f"name its architecture with --model"
+        )
     wrong = [name for name in own if own[name].shape != state[name].shape]
-    head = [name for name in wrong
-            if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]]
+    head = [
+        name
+        for name in wrong
+        if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]
+    ]
     if wrong and wrong == head:
-        raise InputError(f"{path} knows {len(state[head[0]])} classes, but the dataset has {len(own[head[0]])}; "
-                         f"use a teacher of this dataset")
+        raise InputError(
+            f"{path} knows {len(state[head[0]])} classes, but the dataset has {len(own[head[0]])}; "
+            f"use a teacher of this dataset"
+        )
     if wrong:
-        raise InputError(f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, "
-                         f"not {list(own[wrong[0]].shape)}; name its architecture with --model")
+        raise InputError(
+            f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, "
+            f"not {list(own[wrong[0]].shape)}; name its architecture with --model"
+        )
     net.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()})

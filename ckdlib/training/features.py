@@ -1,4 +1,5 @@
 """Kept feature maps of a teacher, gathered by image."""
+
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,13 @@ class Features:
     On a CPU the maps stay in their files, of which only the gathered rows are read; elsewhere they move to the device.
     """
 
-    def __init__(self, shards: Sequence[Sequence[Tensor]], shard: Tensor, row: Tensor, device: torch.device | str):
+    def __init__(
+        self,
+        shards: Sequence[Sequence[Tensor]],
+        shard: Tensor,
+        row: Tensor,
+        device: torch.device | str,
+    ):
         self.shards, self.shard, self.row = shards, shard, row
         self.shapes: list[Shape] = [tuple(level.shape[1:]) for level in shards[0]]
         if torch.device(device).type != "cpu":
@@ -22,7 +29,10 @@ class Features:
             self.shard, self.row = torch.zeros_like(shard, device=device), everything.to(device)
 
     def __getitem__(self, index: Tensor) -> list[Tensor]:
-        return [level.view(*index.shape, *level.shape[1:]).float() for level in self._gather(index.flatten())]
+        return [
+            level.view(*index.shape, *level.shape[1:]).float()
+            for level in self._gather(index.flatten())
+        ]
 
     def _gather(self, index: Tensor) -> list[Tensor]:
         if len(self.shards) == 1:

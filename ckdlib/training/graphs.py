@@ -1,4 +1,5 @@
 """CUDA graphs: work that is the same each time is recorded once and replayed."""
+
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -6,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-STREAMS = 32                             # that torch has on a device: more threads would share some
-_RECORDING = threading.Lock()            # one graph is recorded at a time; others may run meanwhile
+STREAMS = 32  # that torch has on a device: more threads would share some
+_RECORDING = threading.Lock()  # one graph is recorded at a time; others may run meanwhile
 _OWN = threading.local()
 
 
@@ -19,7 +20,9 @@ class GraphReplay:
     environment says CKD_GRAPHS=0, it is called.
     """
 
-    def __init__(self, work: Callable, device: torch.device, generator: torch.Generator | None = None):
+    def __init__(
+        self, work: Callable, device: torch.device, generator: torch.Generator | None = None
+    ):
         self.work, self.generator = work, generator
         self.records = device.type == "cuda" and os.environ.get("CKD_GRAPHS") != "0"
         self.seen: set = set()
@@ -56,7 +59,9 @@ def own_stream(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    if not hasattr(_OWN, "stream"):      # one a thread: torch has STREAMS and deals them out again and again
+    if not hasattr(
+        _OWN, "stream"
+    ):  # one a thread: torch has STREAMS and deals them out again and again
         _OWN.stream = torch.cuda.Stream(device)
     outer, own = torch.cuda.current_stream(device), _OWN.stream
     own.wait_stream(outer)

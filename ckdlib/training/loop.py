@@ -3,10 +3,12 @@
 Each round of steps is planned on the CPU (images, views, mixing) and moved to the device at once, so that nothing
 waits for the device inside a round and the same seed gives the same batches on every device.
 """
+
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,32 +27,45 @@ from .steps import Round, Steps
 @dataclass
 class Result:
     """How a training went; the network holds its best weights."""
-    status: str                          # done | diverged
-    best_score: float                    # validation score of the kept weights (nan without validation)
+
+    status: str  # done | diverged
+    best_score: float  # validation score of the kept weights (nan without validation)
     best_step: int
     steps: int
-    student_passes: int                  # images that went through the student in training, forward and backward
+    student_passes: int  # images that went through the student in training, forward and backward
     seconds: float
 
 
 class Saved(NamedTuple):
     """What a killed training goes on from: rounds done, and every tensor of network, helper and optimiser."""
+
     rounds: int
     tensors: dict[str, Tensor]
 
 
 class Progress(NamedTuple):
     """Where a training is at the end of a round."""
+
     rounds: int
     steps: int
-    loss: float                          # mean over the round's steps
-    score: float                         # of the validation; nan without
+    loss: float  # mean over the round's steps
+    score: float  # of the validation; nan without
     save: Callable[[], Saved]
 
 
-def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: Tensor | None = None,
-        validation: Views | None = None, seed: int = 0, after_round: Callable[[Progress], None] | None = None,
-        resume: Saved | None = None, features: Features | None = None, precision: str = "float32") -> Result:
+def fit(
+    net: nn.Module,
+    method: Method,
+    recipe: Recipe,
+    train: Views,
+    teacher: Tensor | None = None,
+    validation: Views | None = None,
+    seed: int = 0,
+    after_round: Callable[[Progress], None] | None = None,
+    resume: Saved | None = None,
+    features: Features | None = None,
+    precision: str = "float32",
+) -> Result:
     """Train `net` in place on the images of `train` and return how it went; the best weights by validation stay in it.
 
     teacher: [N, C] the kept logits of the N training images; None for methods that ask no teacher.
@@ -62,19 +77,51 @@ def fit(net: nn.Module, method: Method, recipe: Recipe, train: Views, teacher: T
     Seeds: the order of images, their views and the helper's draws have generators of their own, from `seed`.
     """
     if resume and validation:
-        raise ValueError("a training with validation cannot be resumed: its past scores and best weights are not kept")
+        raise ValueError(
+            "a training with validation cannot be resumed: its past scores and best weights are not kept"
+        )
     with own_stream(train.labels.device):
-        return _fit(net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision)
+        return _fit(
+            net,
+            method,
+            recipe,
+            train,
+            teacher,
+            validation,
+            seed,
+            after_round,
+            resume,
+            features,
+            precision,
+        )
 
 
-def _fit(net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision) -> Result:
+def _fit(
+    net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision
+) -> Result:
     started = time.perf_counter()
     device, bfloat16 = train.labels.device, precision == "bfloat16"
     schedule = start(recipe, steps_per_epoch(len(train), recipe.batch))
-    order, looks, chance = generator(seed, "order"), generator(seed, "views"), generator(seed, "helper", device)
-    steps = Steps(net, _helpers(method, net, train, features, seed), method, recipe, train, teacher, features, chance,
-                  bfloat16)
-    modules, moments = steps.modules, [state["momentum_buffer"] for state in steps.optimiser.state.values()]
+    order, looks, chance = (
+        generator(seed, "order"),
+        generator(seed, "views"),
+        generator(seed, "helper", device),
+    )
+    steps = Steps(
+        net,
+        _helpers(method, net, train, features, seed),
+        method,
+        recipe,
+        train,
+        teacher,
+        features,
+        chance,
+        bfloat16,
+    )
+    modules, moments = (
+        steps.modules,
+        [state["momentum_buffer"] for state in steps.optimiser.state.values()],
+    )
     sampler = method.sampler(train.labels.cpu(), recipe.batch, order)
     step, rounds, images, best_step = 0, 0, 0, 0
     best_score, status, verdict = float("nan"), "done", ScheduleSignal()
@@ -87,17 +134,25 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
         views = train.draw(sum(batch.numel() for batch in batches), looks)
         mixing = torch.rand(len(batches), generator=order)
         rates = torch.tensor([schedule.rate(step + i) for i in range(len(batches))])
-        return Round(shapes, torch.cat([batch.flatten() for batch in batches]), views, mixing, rates)
+        return Round(
+            shapes, torch.cat([batch.flatten() for batch in batches]), views, mixing, rates
+        )
 
     def saved() -> Saved:
-        tensors = modules.state_dict() | {f"momentum.{i}": moment for i, moment in enumerate(moments)}
+        tensors = modules.state_dict() | {
+            f"momentum.{i}": moment for i, moment in enumerate(moments)
+        }
         return Saved(rounds, {name: value.clone() for name, value in tensors.items()})
 
     if resume:
-        modules.load_state_dict({k: v for k, v in resume.tensors.items() if not k.startswith("momentum.")})
+        modules.load_state_dict(
+            {k: v for k, v in resume.tensors.items() if not k.startswith("momentum.")}
+        )
         for i, moment in enumerate(moments):
             moment.copy_(resume.tensors[f"momentum.{i}"])
-        for _ in range(resume.rounds):   # the draws of the rounds that are done, so that the next are the same
+        for _ in range(
+            resume.rounds
+        ):  # the draws of the rounds that are done, so that the next are the same
             images += len(plan().index)
             verdict = schedule.observe(float("nan"))
             step, rounds = step + schedule.round_steps, rounds + 1
@@ -105,7 +160,12 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
 
     while not verdict.stop:
         shown, loss = steps.take(plan())
-        step, rounds, images, loss = step + schedule.round_steps, rounds + 1, images + shown, loss.item()
+        step, rounds, images, loss = (
+            step + schedule.round_steps,
+            rounds + 1,
+            images + shown,
+            loss.item(),
+        )
         if not isfinite(loss):
             status = "diverged"
             break
@@ -123,12 +183,16 @@ def _fit(net, method, recipe, train, teacher, validation, seed, after_round, res
     return Result(status, best_score, best_step, step, images, time.perf_counter() - started)
 
 
-def _helpers(method: Method, net: nn.Module, train: Views, features: Features | None, seed: int) -> nn.ModuleDict:
+def _helpers(
+    method: Method, net: nn.Module, train: Views, features: Features | None, seed: int
+) -> nn.ModuleDict:
     problem = Problem(net.head.out_features, len(train), len(train.labels.unique()))
     if method.white_box:
         with torch.no_grad():
             maps = net.eval().forward_features(train.plain(slice(0, 1)))[0][INNER]
-        problem = problem._replace(student=[tuple(level.shape[1:]) for level in maps], teacher=features.shapes)
+        problem = problem._replace(
+            student=[tuple(level.shape[1:]) for level in maps], teacher=features.shapes
+        )
     with seeded(seed, "helper weights"):
         return method.helpers(problem).to(train.labels.device)
 

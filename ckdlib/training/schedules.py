@@ -1,4 +1,5 @@
 """Learning-rate schedules: when a training lowers its rate, keeps its weights, rewinds, stops."""
+
 from typing import NamedTuple
 
 from ..errors import choose
@@ -6,8 +7,8 @@ from ..recipes import Recipe
 
 
 class ScheduleSignal(NamedTuple):
-    improved: bool = False               # keep these weights as the best
-    rewind: bool = False                 # go back to the best weights
+    improved: bool = False  # keep these weights as the best
+    rewind: bool = False  # go back to the best weights
     stop: bool = False
 
 
@@ -23,7 +24,7 @@ class Plateau:
         self.best, self.epoch, self.improved_at, self.stage = float("-inf"), 0, 0, 0
 
     def rate(self, step: int) -> float:
-        return self.recipe.learning_rate * 0.1 ** self.stage
+        return self.recipe.learning_rate * 0.1**self.stage
 
     def observe(self, score: float) -> ScheduleSignal:
         self.epoch += 1
@@ -65,11 +66,16 @@ class Milestones:
     """`max_epochs` epochs, the rate a tenth after each milestone; the last weights are kept. A round is one epoch."""
 
     def __init__(self, recipe: Recipe, epoch_steps: int):
-        self.recipe, self.round_steps, self.epoch_steps, self.epoch = recipe, epoch_steps, epoch_steps, 0
+        self.recipe, self.round_steps, self.epoch_steps, self.epoch = (
+            recipe,
+            epoch_steps,
+            epoch_steps,
+            0,
+        )
 
     def rate(self, step: int) -> float:
         passed = sum(step >= milestone * self.epoch_steps for milestone in self.recipe.milestones)
-        return self.recipe.learning_rate * 0.1 ** passed
+        return self.recipe.learning_rate * 0.1**passed
 
     def observe(self, score: float) -> ScheduleSignal:
         self.epoch += 1
