@@ -1,11 +1,16 @@
-"""A user's mistake: one line that names the value and the remedy. The command line prints it and exits with 2."""
+"""A user's mistake: one line that names the value and the remedy.
+
+The command line prints it and exits with 2.
+"""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is one line, with the value and what would be right."""
+    """Something the user gave cannot be used; the message is one line, with the value and what
+    would be right.
+    """
 
 
 class OutOfTime(Exception):
@@ -13,7 +18,9 @@ class OutOfTime(Exception):
 
 
 def choose(kind: str, name, options: Iterable) -> None:
-    """Raise InputError unless `name` is one of `options`; `kind` says what it is ('method', 'profile', ...)."""
+    """Raise InputError unless `name` is one of `options`; `kind` says what it is ('method',
+    'profile', ...).
+    """
     options = list(options)
     if name in options:
         return
@@ -23,7 +30,7 @@ def choose(kind: str, name, options: Iterable) -> None:
 
 
 def difference(one, other, name: str = "") -> str:
-    """Where two values, of mappings their entries, differ: 'flip True and False, mean 0.5 and 0.4'."""
+    """Where two values differ, of mappings their entries: 'flip True and False'."""
     if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
         return f"{name} {one} and {other}".strip()
     return ", ".join(

@@ -40,7 +40,10 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of a safetensors file (memory-mapped) and its metadata. InputError if it is truncated or foreign."""
+    """The tensors of a safetensors file (memory-mapped) and its metadata.
+
+    InputError if it is truncated or foreign.
+    """
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}

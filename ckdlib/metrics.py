@@ -1,7 +1,8 @@
-"""What test logits tell beside accuracy: singular values (Figure 5), class correlations (Table 3), the free offset.
+"""What test logits tell beside accuracy: singular values (Figure 5), class correlations (Table 3),
+the free offset.
 
-A measure is taken once, when a student is done, and kept beside its row, so that analysis needs no logits. Logits are
-[N, C]: test images by classes.
+A measure is taken once, when a student is done, and kept beside its row, so that analysis needs no
+logits. Logits are [N, C]: test images by classes.
 """
 
 from collections.abc import Sequence
@@ -28,24 +29,29 @@ def singular_values(logits: ArrayLike) -> np.ndarray:
 
 
 def class_singular_values(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """[C]: the mean over classes of the singular values of the logits of one class's images, as in the analysis that
-    section 6.2 cites (Verma et al. 2019); a class of fewer than C images counts zeros for the rest."""
+    """[C]: the mean over classes of the singular values of the logits of one class's images, as in
+    the analysis that section 6.2 cites (Verma et al. 2019); a class of fewer than C images
+    counts zeros for the rest.
+    """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     curves = np.zeros((len(present := np.unique(labels)), logits.shape[1]))
-    for curve, label in zip(curves, present):
+    for curve, label in zip(curves, present, strict=True):
         values = singular_values(logits[labels == label])
         curve[: len(values)] = values
     return curves.mean(0)
 
 
 def effective_rank(values: ArrayLike) -> float:
-    """exp of the entropy of singular values divided by their sum (Roy and Vetterli 2007): 1 to their number."""
+    """exp of the entropy of singular values divided by their sum (Roy and Vetterli 2007): 1 to
+    their number.
+    """
     share = np.asarray(values, float) / np.sum(values)
     return float(np.exp(-(share * np.log(np.where(share > 0, share, 1))).sum()))
 
 
 def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> float:
-    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, correlations of classes, section 6.2.
+    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, correlations of
+    classes, section 6.2.
 
     student_logits, teacher_logits: [N, C] of the same images. nan if a class has no variance.
     """
@@ -58,7 +64,7 @@ def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> flo
 
 
 def correlation_draws(images: int) -> Tensor:
-    """[DRAWS, at most DRAWN] test images, without repetition in a draw: the same for every student."""
+    """[DRAWS, at most DRAWN] test images, none twice in a draw: the same for every student."""
     random = generator(0, "correlation draws")
     return torch.stack([torch.randperm(images, generator=random)[:DRAWN] for _ in range(DRAWS)])
 
@@ -72,8 +78,9 @@ def measure(
 ) -> dict:
     """One line of measures, plain numbers of five digits.
 
-    teacher: its logits [N, C] of the same images, for `correlation_gaps` (a draw each; None where a class has no
-    variance). offset: [C], what calibration would add to the logits, for the calibrated curve and accuracy.
+    teacher: its logits [N, C] of the same images, for `correlation_gaps` (a draw each; None where a
+    class has no variance). offset: [C], what calibration would add to the logits, for the
+    calibrated curve and accuracy.
     """
     logits, labels = logits.cpu().double(), labels.cpu()
     line = {

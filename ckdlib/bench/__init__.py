@@ -1,7 +1,8 @@
-"""`python -m ckdlib bench`: seconds a step and students an hour, beside a straightforward implementation and the floor.
+"""`python -m ckdlib bench`: seconds a step and students an hour, beside a straightforward
+implementation and the floor.
 
-Both are kept waiting in processes of their own and run in turns on the same made-up images; a ratio is taken within one
-turn, so that what else the machine does hits both.
+Both are kept waiting in processes of their own and run in turns on the same made-up images; a ratio
+is taken within one turn, so that what else the machine does hits both.
 """
 
 import multiprocessing
@@ -23,10 +24,10 @@ from ..study.executors import default_jobs
 from ..study.grid import CONTROLS, profile
 from ..study.plan import EPOCHS
 from ..training.loop import fit
+from .floor import Case, arithmetic_rate, copy_rate, floor
 from .plain import BATCH, CLASSES, Plain, made_up
 
 METHODS = ("kd", "rkd", "crd", "ckd")
-ACCESSES = 14  # of an element of a convolution's output in one step, see `floor`
 LIKE = {
     "crd": "crd",
     "rkd": "rkd",
@@ -35,15 +36,6 @@ LIKE = {
     "mse": "ckd",
     "ckd_calibrated": "ckd",
 }  # else kd
-
-
-class Case(NamedTuple):
-    teacher: str
-    student: str
-    method: str
-    device: str
-    precision: str
-    steps: int  # timed in one turn
 
 
 # Two kinds of process that take `steps` steps whenever they are told to.
@@ -136,13 +128,15 @@ def bench(
         pairs = [pilot[0], *(paper if device != "cpu" else paper[:1])]
     rates = arithmetic_rate(device, precision), copy_rate(device)
     report(
-        f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: {rates[0] / 1e9:,.0f} GFLOP/s in a "
-        f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} images, medians of {turns} "
+        f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
+        f"{rates[0] / 1e9:,.0f} GFLOP/s in a "
+        f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} "
+        f"images, medians of {turns} "
         f"turns"
     )
     report(
-        f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}{'floor s/step':>13}{'students/h':>12}"
-        f"{'memory MiB':>12}{'ratio':>7}  (turns)"
+        f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}"
+        f"{'floor s/step':>13}{'students/h':>12}{'memory MiB':>12}{'ratio':>7}  (turns)"
     )
     lines = []
     for source, student in pairs:
@@ -154,8 +148,8 @@ def bench(
             report(
                 f"{source + '-' + student:<22}{method:<8}{line['plain_seconds_per_step']:>13.4f}"
                 f"{line['seconds_per_step']:>13.4f}{line['floor_seconds_per_step']:>13.4f}"
-                f"{line['students_per_hour']:>12.1f}{line['peak_memory_mb']:>12.0f}{line['ratio']:>7.2f}  "
-                f"({min(line['ratios']):.2f} to {max(line['ratios']):.2f})"
+                f"{line['students_per_hour']:>12.1f}{line['peak_memory_mb']:>12.0f}"
+                f"{line['ratio']:>7.2f}  ({min(line['ratios']):.2f} to {max(line['ratios']):.2f})"
             )
     if hours := table_hours(lines):
         report(hours)
@@ -163,10 +157,12 @@ def bench(
 
 
 def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> dict:
-    """Seconds a step of one student here (`jobs` at once, each with its share of the device) and of the plain one alone.
+    """Seconds a step of one student here (`jobs` at once, each with its share of the device) and of
+    the plain one alone.
 
-    ratio: students an hour here over students an hour there, the median over turns of ratios taken within a turn.
-    peak_memory_mb: of one student's process on a CPU, of all students together on CUDA.
+    ratio: students an hour here over students an hour there, the median over turns of ratios taken
+    within a turn. peak_memory_mb: of one student's process on a CPU, of all students together on
+    CUDA.
     """
     context = multiprocessing.get_context("spawn")
 
@@ -226,48 +222,9 @@ def student_steps(case: Case) -> int:
     return EPOCHS * methods.steps_per_epoch(2560, BATCH)
 
 
-def floor(case: Case, flops: float, bandwidth: float) -> float:
-    """Seconds that a step of one student cannot go below if it has the whole device, by arithmetic and by traffic.
-
-    Arithmetic: three forward passes at `flops` a second. Traffic, on CUDA (on a CPU the caches hold much of it): of each
-    convolution's output 14 accesses at `bandwidth` bytes a second: five forward (written, read for the statistics,
-    read and written by normalisation with ReLU, read by the next layer) and nine backward (a gradient written; it and the
-    output read twice by normalisation, which writes one; that read twice and the layer's input once).
-    """
-    arithmetic = 3 * BATCH * models.flops(case.student, CLASSES, 32) / flops
-    if case.device == "cpu":
-        return arithmetic
-    width = 2 if case.precision == "bfloat16" else 4
-    return max(
-        arithmetic,
-        ACCESSES * width * BATCH * models.activations(case.student, CLASSES, 32) / bandwidth,
-    )
-
-
-def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) -> float:
-    """FLOP/s of a matrix product on the whole device, the best of some."""
-    side = 2048 if device == "cpu" else 8192
-    a = torch.randn(side, side, device=device, dtype=getattr(torch, precision))
-    return 2 * side**3 / _best(lambda: (a @ a)[0, 0].item(), repeats)
-
-
-def copy_rate(device: str, size: int = 2**28, repeats: int = 10) -> float:
-    """Bytes read and written a second by a copy, the best of some."""
-    a, b = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
-    return 2 * size / _best(lambda: (b.copy_(a), b[0].item()), repeats)
-
-
-def _best(work, repeats: int) -> float:
-    taken = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return min(taken)
-
-
 def table_hours(lines: Sequence[dict]) -> str:
-    """What Table 1 would take at the rates of `lines`, EPOCHS epochs a student; '' if they hold not all it needs.
+    """What Table 1 would take at the rates of `lines`, EPOCHS epochs a student; '' if they hold not
+    all it needs.
 
     Methods that were not timed count as kd or ckd, `ckd_pairs` as twice ckd.
     """
@@ -292,6 +249,8 @@ def table_hours(lines: Sequence[dict]) -> str:
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
     own = [method for method in grid.methods if method not in (*CONTROLS, "ce")]
     return (
-        f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the paper's methods in "
-        f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in {sum(hours.values()):.1f}"
+        f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the "
+        "paper's methods in "
+        f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in "
+        f"{sum(hours.values()):.1f}"
     )

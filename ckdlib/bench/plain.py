@@ -1,7 +1,8 @@
-"""The straightforward implementation, as this field usually writes it: what the benchmark compares with.
+"""The straightforward implementation, as this field usually writes it: what the benchmark compares
+with.
 
-PIL transforms and loader workers, one student at a time, NCHW, float32, an unfused optimiser, pairs formed explicitly and
-sent through as one double batch, a loss read at every step.
+PIL transforms and loader workers, one student at a time, NCHW, float32, an unfused optimiser, pairs
+formed explicitly and sent through as one double batch, a loss read at every step.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,9 @@ def made_up() -> tuple[Images, Tensor]:
 
 
 class Pictures(Dataset):
-    """One image an item, or with `paired` a random pair: (views, labels, teacher logits, positions), a list of each."""
+    """One image an item, or with `paired` a random pair: (views, labels, teacher logits,
+    positions), a list of each.
+    """
 
     def __init__(self, images: Images, answers: Tensor, paired: bool):
         from PIL import Image
@@ -65,7 +68,9 @@ class Pictures(Dataset):
 
 
 class Plain:
-    """A student, its loss and its loader. crd: the published form, 16,384 gathered rows of a bank for each image."""
+    """A student, its loss and its loader. crd: the published form, 16,384 gathered rows of a bank
+    for each image.
+    """
 
     def __init__(self, student: str, method: str, device: str, workers: int = 2):
         images, answers = made_up()
@@ -95,7 +100,10 @@ class Plain:
         answers: Sequence[Tensor],
         index: Tensor,
     ) -> Tensor:
-        """logits, answers: [B, C], labels: [B], one of each an item of the example; index: [B] of the first."""
+        """logits, answers:
+
+        [B, C], labels: [B], one of each an item of the example; index: [B] of the first.
+        """
         if self.method == "ckd":
             (s_i, s_j), (t_i, t_j) = logits, answers
             y_i, y_j = (one_hot(y, CLASSES).float() for y in labels)

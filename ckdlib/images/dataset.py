@@ -43,16 +43,19 @@ def _reopened(source: tuple, digest: str) -> "Dataset":
 
 
 def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Training and validation indices of the run with n teacher calls: both nested in n, the same for every method.
+    """Training and validation indices of the run with n teacher calls: both nested in n, the same
+    for every method.
 
-    [n] images that the teacher may be shown, and [n // 4] further ones for validation that it never is: the first n + n // 4
-    of one permutation of all `total` images per seed, of which every fifth is for validation. InputError if n does not fit.
+    [n] images that the teacher may be shown, and [n // 4] further ones for validation that it never
+    is: the first n + n // 4 of one permutation of all `total` images per seed, of which every fifth
+    is for validation. InputError if n does not fit.
     """
     check_calls(n)
     used, most = n + n // 4, total - (total + 1) // 5
     if n > most:
         raise InputError(
-            f"n = {n} teacher calls and {n // 4} further images for validation are more than the {total} "
+            f"n = {n} teacher calls and {n // 4} further images for validation are more than the "
+            f"{total} "
             f"training images; choose n of at most {most}"
         )
     chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
@@ -63,7 +66,8 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
 def check_calls(n: int) -> None:
     if n < FEWEST_CALLS:
         raise InputError(
-            f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n of at least "
+            f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n "
+            "of at least "
             f"{FEWEST_CALLS}"
         )
 
@@ -73,9 +77,9 @@ def load_dataset(
 ) -> Dataset:
     """A dataset by name or by the path of its class folders.
 
-    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size: pixels to resize a
-    folder's images to (needed if they differ); flip: whether a folder's training images may be mirrored.
-    InputError if the dataset is unknown or its folder cannot be used.
+    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size:
+    pixels to resize a folder's images to (needed if they differ); flip: whether a folder's training
+    images may be mirrored. InputError if the dataset is unknown or its folder cannot be used.
     """
     source = (name, root, cache, size, flip)
     if name in TRANSFORMS:
@@ -116,7 +120,9 @@ def _dataset(
 
 
 def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop and flip per seed."""
+    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop
+    and flip per seed.
+    """
     draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(
         len(dataset.train), generator(seed, "view")
     )

@@ -25,8 +25,9 @@ CARS = 196  # classes of Stanford Cars
 
 
 def digits(side: int) -> Source:
-    """1,797 scanned digits, 0..16 scaled to 0..240, resized from 8 to `side` pixels; 1,297 to train on and 500 to
-    test, by a fixed permutation."""
+    """1,797 scanned digits, 0..16 scaled to 0..240, resized from 8 to `side` pixels; 1,297 to train
+    on and 500 to test, by a fixed permutation.
+    """
     from sklearn.datasets import load_digits
 
     scanned = load_digits()
@@ -40,7 +41,9 @@ def digits(side: int) -> Source:
 
 
 def torchvision_cifar100(root: Path) -> Source:
-    """In the order of class folders, by class and file name: the same images, subsets and digest from either source."""
+    """In the order of class folders, by class and file name: the same images, subsets and digest
+    from either source.
+    """
     from torchvision.datasets import CIFAR100
 
     try:
@@ -49,11 +52,13 @@ def torchvision_cifar100(root: Path) -> Source:
         Exception
     ) as error:  # no network, a broken archive, a read-only folder: torchvision raises many kinds
         raise InputError(
-            f"no images in {root / 'cifar100'} and torchvision's download failed ({str(error)[:80]}); "
-            f"put class folders at {root / 'cifar100'}/train and test, or name their parent with --data"
+            f"no images in {root / 'cifar100'} and torchvision's download failed "
+            f"({str(error)[:80]}); "
+            f"put class folders at {root / 'cifar100'}/train and test, or name their parent with "
+            "--data"
         ) from None
     made = []
-    for part, ((file, _),) in zip(parts, (CIFAR100.train_list, CIFAR100.test_list)):
+    for part, ((file, _),) in zip(parts, (CIFAR100.train_list, CIFAR100.test_list), strict=True):
         names = pickle.loads((root / part.base_folder / file).read_bytes(), encoding="latin1")[
             "filenames"
         ]  # md5 is checked
@@ -63,21 +68,24 @@ def torchvision_cifar100(root: Path) -> Source:
 
 
 def stanford_cars(folder: Path, cache: Path) -> Source:
-    """Stanford Cars at 64x64 from class folders or from torchvision's layout, whichever is there."""
+    """Stanford Cars at 64x64 from class folders or torchvision's layout, whichever is there."""
     if (folder / "train").is_dir():
         files = {part: _listing(folder / part) for part in ("train", "test")}
     else:
         files = _torchvision_cars(folder)
     if len(files["train"]) != CARS:
         raise InputError(
-            f"{folder} has {len(files['train'])} classes, but Stanford Cars has {CARS}; for other images "
+            f"{folder} has {len(files['train'])} classes, but Stanford Cars has {CARS}; for other "
+            "images "
             f"give their folder with --dataset"
         )
     return _cached(folder, files, cache, 64)
 
 
 def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
-    """Part -> class name -> images, from the annotations that torchvision.datasets.StanfordCars reads."""
+    """Part -> class name -> images, from the annotations that torchvision.datasets.StanfordCars
+    reads.
+    """
     from scipy.io import loadmat
 
     wanted = (
@@ -94,8 +102,10 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
             else "nothing"
         )
         raise InputError(
-            f"Stanford Cars cannot be downloaded any more (torchvision's address is dead): put class folders at "
-            f"{folder}/train/<class>/<image> and test/<class>/<image>, or the original archives' contents: of "
+            "Stanford Cars cannot be downloaded any more (torchvision's address is dead): put "
+            "class folders at "
+            f"{folder}/train/<class>/<image> and test/<class>/<image>, or the original archives' "
+            "contents: of "
             f"{', '.join(wanted)} there is no {', '.join(absent)} (found: {there})"
         )
 
@@ -117,12 +127,14 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
             )
         if bare := [name for name, paths in files[part].items() if not paths]:
             raise InputError(
-                f"{annotations} names no image of {len(bare)} classes, for instance {bare[0]!r}; unpack the "
+                f"{annotations} names no image of {len(bare)} classes, for instance {bare[0]!r}; "
+                "unpack the "
                 f"archive again"
             )
         if lost := [path for paths in files[part].values() for path in paths if not path.exists()]:
             raise InputError(
-                f"{len(lost)} images named in {annotations} are not there, for instance {lost[0]}; unpack "
+                f"{len(lost)} images named in {annotations} are not there, for instance "
+                f"{lost[0]}; unpack "
                 f"the archive again"
             )
     return files
@@ -137,7 +149,9 @@ def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
 def _cached(
     folder: Path, files: dict[str, dict[str, list[Path]]], cache: Path, size: int | None
 ) -> Source:
-    """Listed images through the cache: the listing (names, sizes, times) decides whether it is still good."""
+    """Listed images through the cache: the listing (names, sizes, times) decides whether it is
+    still good.
+    """
     classes = tuple(files["train"])
     if set(classes) != set(files["test"]):
         differing = sorted(set(classes) ^ set(files["test"]))
@@ -164,7 +178,8 @@ def _cached(
             )
         if tensors["train_pixels"].shape[1:] != tensors["test_pixels"].shape[1:]:
             raise InputError(
-                f"train/ and test/ of {folder} differ in image size; give one with --image-size (image_size)"
+                f"train/ and test/ of {folder} differ in image size; give one with --image-size "
+                "(image_size)"
             )
         write_tensors(kept, tensors)
     tensors, _ = read_tensors(kept)
@@ -175,10 +190,14 @@ def _cached(
 
 
 def _listing(folder: Path) -> dict[str, list[Path]]:
-    """Class name -> its images, both sorted. InputError if the folder is missing or a class is empty."""
+    """Class name -> its images, both sorted.
+
+    InputError if the folder is missing or a class is empty.
+    """
     if not folder.is_dir():
         raise InputError(
-            f"no folder {folder}; images are expected as train/<class>/<image> and test/<class>/<image>"
+            f"no folder {folder}; images are expected as train/<class>/<image> and "
+            "test/<class>/<image>"
         )
     listing = {
         entry.name: sorted(path for path in entry.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -217,10 +236,11 @@ def _decode(paths: list[Path], size: int | None) -> Tensor:
 
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(decode, paths))
-    for path, image in zip(paths, images):
+    for path, image in zip(paths, images, strict=True):
         if image.shape != images[0].shape or image.shape[0] != image.shape[1]:
             raise InputError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one size are "
+                f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one "
+                "size are "
                 f"needed; give a size with --image-size (image_size)"
             )
     return torch.stack(images)

@@ -1,4 +1,6 @@
-"""Images on the device, cut into network inputs: how a training set's views are drawn, and the one evaluation view."""
+"""Images on the device, cut into network inputs: how a training set's views are drawn, and the one
+evaluation view.
+"""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,7 +12,10 @@ from torch.nn.functional import pad
 
 @dataclass(frozen=True)
 class Transform:
-    """How an image becomes a network input. Training: pad, random crop, random flip; evaluation: centre crop."""
+    """How an image becomes a network input.
+
+    Training: pad, random crop, random flip; evaluation: centre crop.
+    """
 
     crop: int  # pixels, the side of the network's square input
     padding: int  # black pixels added to each side before the random crop
@@ -23,7 +28,8 @@ class Transform:
         return json.dumps({"view": "random", "seed": seed} | asdict(self))
 
 
-TRANSFORMS = {  # digits are never mirrored; CIFAR-100 and Stanford Cars as in the paper, section 4.1
+# digits are never mirrored; CIFAR-100 and Stanford Cars as in the paper, section 4.1
+TRANSFORMS = {
     "digits": Transform(8, 1, False, (0.2868,) * 3, (0.3538,) * 3),
     "digits_cropped": Transform(8, 0, False, (0.2868,) * 3, (0.3538,) * 3),
     "cifar100": Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
@@ -44,9 +50,11 @@ class Images:
 
 
 class Views:
-    """Images on one device, cut into inputs [B, 3, crop, crop] float32 (channels last in memory), and their labels [N].
+    """Images on one device, cut into inputs [B, 3, crop, crop] float32 (channels last in memory),
+    and their labels [N].
 
-    A view is described by three integers: the crop's row and column in the padded image, and 1 if mirrored.
+    A view is described by three integers: the crop's row and column in the padded image, and 1 if
+    mirrored.
     """
 
     def __init__(self, images: Images, transform: Transform, device: torch.device | str = "cpu"):
@@ -94,7 +102,9 @@ class Views:
 
 
 def pixels(inputs: Tensor, transform: Transform) -> Tensor:
-    """[B, H, W, 3] uint8: the images that were cut into network inputs [B, 3, H, W], for a teacher that wants images."""
+    """[B, H, W, 3] uint8: the images that were cut into network inputs [B, 3, H, W], for a teacher
+    that wants images.
+    """
     mean, std = (
         torch.tensor(values, device=inputs.device) for values in (transform.mean, transform.std)
     )

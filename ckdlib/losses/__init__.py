@@ -1,6 +1,8 @@
-"""The losses: pure functions of tensors, a family a file, and three that are trained beside the student.
+"""The losses: pure functions of tensors, a family a file, and three that are trained beside the
+student.
 
-Each returns a 0-d tensor. Logits are [B, C], float32 or float64: one row an image, one column a class.
+Each returns a 0-d tensor. Logits are [B, C], float32 or float64: one row an image, one column a
+class.
 """
 
 from .ckd import calibration_offset, ckd, ckd_pairs, joint_target, mse, pooled_ckd

@@ -1,5 +1,6 @@
 """Hints: what a student's feature maps learn from a teacher's."""
 
+from itertools import pairwise
 from math import expm1, log
 
 import torch
@@ -74,7 +75,7 @@ class VID(nn.Module):
     def __init__(self, student: int, teacher: int, variance: float = 5.0, eps: float = 1e-5):
         super().__init__()
         widths = (student, teacher, teacher, teacher)
-        layers = [nn.Conv2d(a, b, 1, bias=False) for a, b in zip(widths, widths[1:])]
+        layers = [nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths)]
         self.regressor = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
         self.log_scale = nn.Parameter(torch.full((teacher,), log(expm1(variance - eps))))
         self.eps = eps

@@ -1,7 +1,8 @@
 """Networks for small images (8x8 to 64x64), by name, with the state-dict keys of RepDistiller.
 
-Every network gives logits [B, classes] when called; `forward_features` gives (list of features, logits), a map
-[B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final linear layer.
+Every network gives logits [B, classes] when called; `forward_features` gives (list of features,
+logits), a map [B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final
+linear layer.
 """
 
 from functools import cache
@@ -27,7 +28,10 @@ NAMES = (
 
 
 def build(name: str, num_classes: int) -> nn.Module:
-    """The network of that name, freshly initialised from torch's global generator. InputError lists the names."""
+    """The network of that name, freshly initialised from torch's global generator.
+
+    InputError lists the names.
+    """
     choose("model", name, NAMES)
     if num_classes < 2:
         raise InputError(f"num_classes = {num_classes}: a classifier needs at least two classes")
@@ -50,7 +54,9 @@ def new(name: str, num_classes: int, seed: int = 0) -> nn.Module:
 
 @cache
 def flops(name: str, num_classes: int, side: int) -> float:
-    """Floating-point operations of one image's forward pass, two for each multiply-accumulate; nothing is run."""
+    """Floating-point operations of one image's forward pass, two for each multiply-accumulate;
+    nothing is run.
+    """
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         build(name, num_classes).eval()(torch.empty(1, 3, side, side))
     return counter.get_total_flops()
@@ -73,7 +79,9 @@ def activations(name: str, num_classes: int, side: int) -> int:
 
 @cache
 def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ...]]:
-    """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last [C]; nothing is run."""
+    """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last
+    [C]; nothing is run.
+    """
     with torch.device("meta"):
         features, _ = (
             build(name, num_classes).eval().forward_features(torch.empty(1, 3, side, side))

@@ -1,4 +1,6 @@
-"""Residual networks for small images (He et al. 2016, section 4.2: 6n + 2 layers, 16, 32 and 64 channels)."""
+"""Residual networks for small images (He et al. 2016, section 4.2: 6n + 2 layers, 16, 32 and 64
+channels).
+"""
 
 from torch import Tensor, nn, relu_
 
@@ -10,7 +12,7 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a shortcut, projected where the shape changes; ReLU after the sum."""
+    """Two 3x3 convolutions and a shortcut, projected where the shape changes; ReLU last."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()

@@ -1,4 +1,6 @@
-"""VGG with batch norm for small images (Simonyan and Zisserman 2015; one linear layer as the classifier)."""
+"""VGG with batch norm for small images (Simonyan and Zisserman 2015; one linear layer as the
+classifier).
+"""
 
 from math import sqrt
 
@@ -33,7 +35,7 @@ class VGG(nn.Module):
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         for i, (convolutions, inputs, outputs) in enumerate(
-            zip(PLANS[depth], (3, *WIDTHS), WIDTHS)
+            zip(PLANS[depth], (3, *WIDTHS[:-1]), WIDTHS, strict=True)
         ):
             self.add_module(f"block{i}", block(convolutions, inputs, outputs))
         self.classifier = Head(WIDTHS[-1], num_classes)
@@ -51,7 +53,8 @@ class VGG(nn.Module):
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Six features: the five blocks after ReLU, the pooled vector [B, 512].
 
-        Maps are halved before blocks 1 to 3, and before block 4 if they are still larger than 7x7 (64x64 images).
+        Maps are halved before blocks 1 to 3, and before block 4 if they are still larger than 7x7
+        (64x64 images).
         """
         maps: list[Tensor] = []
         for i in range(5):

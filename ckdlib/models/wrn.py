@@ -1,4 +1,6 @@
-"""Wide residual networks (Zagoruyko and Komodakis 2016): pre-activation blocks, 6n + 4 layers, no dropout."""
+"""Wide residual networks (Zagoruyko and Komodakis 2016): pre-activation blocks, 6n + 4 layers, no
+dropout.
+"""
 
 from math import sqrt
 
@@ -9,7 +11,9 @@ from .resnet import conv3x3
 
 
 class Unit(nn.Module):
-    """Norm, ReLU, convolution, twice, plus the input; where the shape changes the activated input is projected."""
+    """Norm, ReLU, convolution, twice, plus the input; where the shape changes the activated input
+    is projected.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
@@ -60,7 +64,9 @@ class WideResNet(nn.Module):
         return self.fc
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Five features: the stem and the three stages (raw sums, before norm and ReLU), the pooled vector [B, C]."""
+        """Five features: the stem and the three stages (raw sums, before norm and ReLU), the pooled
+        vector [B, C].
+        """
         maps = [self.conv1(x)]
         for block in (self.block1, self.block2, self.block3):
             maps.append(block(maps[-1]))

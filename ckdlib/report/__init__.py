@@ -27,6 +27,7 @@ from .correlations import correlations
 from .paper import CLAIMS
 from .readme import headline, saved
 from .rows import (
+    about,
     comparable,
     frame,
     measured,
@@ -50,6 +51,7 @@ from .statistics import interval
 __all__ = [
     "CLAIMS",
     "RULE",
+    "about",
     "accuracies",
     "accuracies_beside",
     "baseline",

@@ -1,4 +1,6 @@
-"""Accuracies of a frame: means with intervals, differences between methods, printed tables beside ours."""
+"""Accuracies of a frame: means with intervals, differences between methods, printed tables beside
+ours.
+"""
 
 from collections.abc import Sequence
 
@@ -9,14 +11,15 @@ from .statistics import CELL, interval
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """For each pair, method and n: how many `seeds` are done, their mean, sd and t interval (low, high) of the test
-    accuracy in per cent, the mean `validation` accuracy of the same weights, the mean training cost, and how many runs
-    `diverged` (they enter no mean)."""
+    """For each pair, method and n: how many `seeds` are done, their mean, sd and t interval (low,
+    high) of the test accuracy in per cent, the mean `validation` accuracy of the same weights,
+    the mean training cost, and how many runs `diverged` (they enter no mean).
+    """
     cells = []
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
         cells.append(
-            dict(zip(CELL, cell))
+            dict(zip(CELL, cell, strict=True))
             | interval(done.test_accuracy)
             | {
                 "validation": done.val_accuracy.mean(),
@@ -30,8 +33,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """`summary` as text, mean ± sd: a line for each pair and method in `order`, a column for each n; diverged runs are
-    counted in brackets."""
+    """`summary` as text, mean ± sd: a line for each pair and method in `order`, a column for each
+    n; diverged runs are counted in brackets.
+    """
     texts = [
         f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
         for c in cells.itertuples(index=False)
@@ -46,7 +50,8 @@ def by_n(cells: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame
 
 
 def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """For each pair, method and n: mean over the shared seeds of (method - baseline) in points of test accuracy.
+    """For each pair, method and n: mean over the shared seeds of (method - baseline) in points of
+    test accuracy.
 
     low, high: paired t interval; images, splits and teacher calls of a seed are the same for both.
     """
@@ -71,7 +76,9 @@ def baseline(table: pd.DataFrame, *preferred: str) -> str:
 
 
 def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """For each pair and method of `order`: the mean over n of the test accuracy, of the seeds that have every n."""
+    """For each pair and method of `order`: the mean over n of the test accuracy, of the seeds that
+    have every n.
+    """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
     return pd.DataFrame(
@@ -85,8 +92,10 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
 
 
 def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
-    """For each pair: the mean over n of (method - rival) in points of test accuracy, paired over the seeds that have
-    every n of both; low, high: t interval. Pairs without either are left out."""
+    """For each pair: the mean over n of (method - rival) in points of test accuracy, paired over
+    the seeds that have every n of both; low, high: t interval. Pairs without either are left
+    out.
+    """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
     return pd.DataFrame(
@@ -110,12 +119,14 @@ def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) -> pd.DataFrame:
-    """A printed table of accuracies (pair -> method -> (mean, sd) for each n of `calls`) and ours, from `summary`."""
+    """A printed table of accuracies (pair -> method -> (mean, sd) for each n of `calls`) and ours,
+    from `summary`.
+    """
     ours = cells.set_index(["pair", "method", "n"])
     lines = []
     for pair, methods in printed.items():
         for method, values in methods.items():
-            for n, (mean, sd) in zip(calls, values):
+            for n, (mean, sd) in zip(calls, values, strict=True):
                 cell = ours.loc[(pair, method, n)] if (pair, method, n) in ours.index else None
                 lines.append(
                     {

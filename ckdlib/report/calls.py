@@ -13,11 +13,13 @@ from .statistics import ENDS, resamples
 
 
 def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> float:
-    """How many teacher calls reach `target` per cent: linear interpolation on a curve of mean accuracies, section 4.3.
+    """How many teacher calls reach `target` per cent: linear interpolation on a curve of mean
+    accuracies, section 4.3.
 
-    calls, accuracy: [N], in any order. The first crossing from below counts, equality is reached. nan if the curve
-    never reaches the target, or is above it at the fewest calls already. ValueError if the two lengths differ or
-    `calls` repeats; InputError if the target is no percentage.
+    calls, accuracy: [N], in any order. The first crossing from below counts, equality is reached.
+    nan if the curve never reaches the target, or is above it at the fewest calls already.
+    ValueError if the two lengths differ or `calls` repeats; InputError if the target is no
+    percentage.
     """
     calls, accuracy = np.asarray(calls, float), np.asarray(accuracy, float)
     if calls.shape != accuracy.shape or calls.ndim != 1 or len(np.unique(calls)) < len(calls):
@@ -35,7 +37,9 @@ def check_target(target: float) -> None:
 
 
 def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where never reached."""
+    """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where
+    never reached.
+    """
     check_target(target)
     if curves.shape[1] == 0:
         return np.full(len(curves), np.nan)
@@ -50,11 +54,11 @@ def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.
 
 
 def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
-    """The calls that reach `target` on the mean of `curves` (a line a seed, a column an n), and on the mean of every
-    resample of the seeds that have all n.
+    """The calls that reach `target` on the mean of `curves` (a line a seed, a column an n), and on
+    the mean of every resample of the seeds that have all n.
 
-    -inf where the mean is above the target at the fewest calls, inf where it never reaches it; no resamples of fewer
-    than two seeds.
+    -inf where the mean is above the target at the fewest calls, inf where it never reaches it; no
+    resamples of fewer than two seeds.
     """
     calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
     spread = (
@@ -66,11 +70,12 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
 
 
 def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
-    """For each pair, method and target: the teacher calls n that reach it and a bootstrap interval (low, high) over seeds.
+    """For each pair, method and target: the teacher calls n that reach it and a bootstrap interval
+    (low, high) over seeds.
 
-    calls is -inf where the smallest n is already above the target and inf where no n reaches it; so are the ends of
-    the interval. Whole seeds are resampled, all n together (every resample where there are few seeds); nan where
-    fewer than two seeds have every n.
+    calls is -inf where the smallest n is already above the target and inf where no n reaches it; so
+    are the ends of the interval. Whole seeds are resampled, all n together (every resample where
+    there are few seeds); nan where fewer than two seeds have every n.
     """
     cells = []
     for (pair, method), part in table[table.status == "done"].groupby(["pair", "method"]):
@@ -101,10 +106,12 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
 def reductions(
     calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.BASELINES
 ) -> pd.DataFrame:
-    """The paper's delta, for each pair and target: per cent fewer calls of `method` than of the best rival.
+    """The paper's delta, for each pair and target: per cent fewer calls of `method` than of the
+    best rival.
 
-    bound is '' where both were measured, '>=' where only one end is known (the method is above the target at the
-    fewest calls, or no rival reaches it), and reduction nan where nothing can be said.
+    bound is '' where both were measured, '>=' where only one end is known (the method is above the
+    target at the fewest calls, or no rival reaches it), and reduction nan where nothing can be
+    said.
     """
     cells = []
     for (pair, target), part in calls.groupby(["pair", "target"], sort=False):
@@ -130,9 +137,11 @@ def reductions(
 
 
 def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -> pd.DataFrame:
-    """Table 1 as text: a line for each pair and method in `order`, a column for each target, then the deltas.
+    """Table 1 as text: a line for each pair and method in `order`, a column for each target, then
+    the deltas.
 
-    `≤` where the smallest n is above the target already, `>` where no n reaches it; the interval in brackets.
+    `≤` where the smallest n is above the target already, `>` where no n reaches it; the interval in
+    brackets.
     """
     lines = {}
     for pair, part in calls.groupby("pair"):
@@ -166,17 +175,22 @@ def _price(cell, thousands: bool) -> str:
 
 
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
-    """The paper's Table 1 and ours, in thousands of calls. InputError if these rows are not `comparable`."""
+    """The paper's Table 1 and ours, in thousands of calls.
+
+    InputError if these rows are not `comparable`.
+    """
     if not comparable(table):
         raise InputError(
-            f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, which "
-            f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside these"
+            f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's "
+            "study, which "
+            f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside "
+            "these"
         )
     ours = calls.set_index(["pair", "method", "target"])
     lines = []
     for pair, by_method in paper.TABLE1.items():
         for method, prices in by_method.items():
-            for target, price in zip(paper.TABLE1_TARGETS, prices):
+            for target, price in zip(paper.TABLE1_TARGETS, prices, strict=True):
                 cell = (
                     ours.loc[(pair, method, target)]
                     if (pair, method, target) in ours.index

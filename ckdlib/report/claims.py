@@ -14,6 +14,7 @@ from scipy import stats
 
 from ..study.grid import PROFILES
 from . import paper
+from .claim_words import describe, label
 from .estimates import (
     COLUMN,
     FEWEST_SEEDS,
@@ -257,61 +258,3 @@ def chance(within: float, found: Estimate) -> float:
         return 0.0
     reach = max(within / found.error, stats.t.ppf((1 + OUTSIDE) / 2, found.df))
     return float(2 * stats.t.sf(reach, found.df))
-
-
-def describe(claim: Claim) -> str:
-    """The claim in words."""
-    if not claim.rival:
-        return f"{claim.method}: {_level(claim)}"
-    rival = "the best baseline" if claim.rival == "baselines" else claim.rival
-    return (
-        f"{claim.method} "
-        + {
-            "calls": f"needs fewer calls than {rival} (% fewer)",
-            "accuracy": f"is above {rival} (points)",
-            "narrowing": f"is less above {rival} at the largest n than at the smallest (points)",
-            "correlation": f"is nearer the teacher's correlations than {rival}",
-            "height": f"has lower singular values than {rival} (log10)",
-        }[claim.quantity]
-        + _where(claim)
-    )
-
-
-def label(claim: Claim) -> str:
-    """The claim in few words, beside its section, pair and unit."""
-    rival = "best" if claim.rival == "baselines" else claim.rival
-    at = (
-        ""
-        if claim.at is None
-        else f", {claim.at:g} %"
-        if claim.quantity == "calls"
-        else f", n = {claim.at:g}"
-    )
-    if not rival:
-        return claim.method + at
-    if claim.quantity == "narrowing":
-        return f"{claim.method} nears {rival}"
-    sign = "<" if claim.quantity in {"calls", *LOWER} else ">"
-    return f"{claim.method} {sign} {rival}{at}" + (", every n" if claim.every else "")
-
-
-def _level(claim: Claim) -> str:
-    if claim.quantity == "calls" and claim.value is not None:
-        return f"accuracy (%) at {1000 * claim.value:.0f} calls"
-    what = {
-        "calls": "calls",
-        "accuracy": "accuracy (%)",
-        "correlation": "correlation gap",
-        "height": "height (log10)",
-    }
-    return what[claim.quantity] + _where(claim)
-
-
-def _where(claim: Claim) -> str:
-    if claim.quantity == "narrowing":
-        return ""
-    if claim.at is not None:
-        return f" at {claim.at:g} %" if claim.quantity == "calls" else f" at n = {claim.at:g}"
-    if claim.every:
-        return " at every n"
-    return ", mean over targets" if claim.quantity == "calls" else ", mean over n"

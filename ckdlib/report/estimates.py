@@ -1,8 +1,8 @@
 """Rows -> what a claim of the paper speaks of, as an estimate with its standard error.
 
-Curves are the accuracies (or correlation gaps, or mean_log_spectrum) of one pair and method: a line a seed, a
-column an n. Each estimate is the mean of one value a seed, so that its interval is a t interval;
-only claims of every n take the scatter of all n together (`cell_errors`).
+Curves are the accuracies (or correlation gaps, or mean_log_spectrum) of one pair and method: a line
+a seed, a column an n. Each estimate is the mean of one value a seed, so that its interval is a t
+interval; only claims of every n take the scatter of all n together (`cell_errors`).
 """
 
 from collections.abc import Mapping, Sequence

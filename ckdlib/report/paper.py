@@ -6,6 +6,7 @@ under `ckd_pairs`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 DATASET, PROFILE = "cifar100", "paper"  # rows that may stand beside these numbers
 BASELINES = ("kd", "rkd", "dist", "mixup", "crd")
@@ -236,7 +237,7 @@ def _section6() -> Iterator[Claim]:
         for method, value in means.items():
             yield Claim(where, "dimensionality", "accuracy", pair, method, value=value)
         ladder = [*means, CKD]
-        for fewer, more in [*zip(ladder, ladder[1:]), (ladder[-2], "ckd")]:
+        for fewer, more in [*pairwise(ladder), (ladder[-2], "ckd")]:
             yield Claim(where, "dimensionality", "accuracy", pair, more, fewer)
     for rival in BASELINES:
         yield Claim("section 6.2, Figure 5", "black_box", "height", WRN, CKD, rival)

@@ -1,4 +1,6 @@
-"""Rows -> the README's tables, so that they can be made again and a test can tell whether they still hold."""
+"""Rows -> the README's tables, so that they can be made again and a test can tell whether they
+still hold.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
@@ -13,18 +15,22 @@ from .savings import fresh, savings
 
 
 def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
-    """Markdown, for each pair: a line for each method that has rows, those of the experiment's grid first; the test accuracy
-    in per cent, mean ± sd over seeds, at each n (diverged runs are counted beside it); and the method above KD (CKD, where no KD
-    was run), the mean over n, paired, with its 95 % t interval."""
+    """Markdown, for each pair: a line for each method that has rows, those of the experiment's grid
+    first; the test accuracy in per cent, mean ± sd over seeds, at each n (diverged runs are
+    counted beside it); and the method above KD (CKD, where no KD was run), the mean over n,
+    paired, with its 95 % t interval.
+    """
     table = frame(rows, experiment, report=lambda line: None)
     order = profile(table.profile.iloc[0]).experiments[experiment].methods
     return _by_pair(table, lambda part: _accuracies(part, order))
 
 
 def saved(rows: Sequence[dict]) -> str:
-    """Markdown, for each pair: for each of our methods the per cent fewer calls than each other method of `fewer_calls` takes at
-    equal accuracy, the mean over targets, with a 95 % interval over seeds (see `savings`), on the seeds of that experiment. Of
-    a lower bound the interval is open above."""
+    """Markdown, for each pair: for each of our methods the per cent fewer calls than each other
+    method of `fewer_calls` takes at equal accuracy, the mean over targets, with a 95 % interval
+    over seeds (see `savings`), on the seeds of that experiment. Of a lower bound the interval is
+    open above.
+    """
     table = frame(rows, "fewer_calls", report=lambda line: None)
     grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]
     rivals = [method for method in grid.methods if method not in OURS]

@@ -105,11 +105,12 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
 def frame(
     rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
-    """The rows of experiments as one table, at the learning rate that is best on validation for each pair, method, n
-    (of the rates with the most seeds that did not diverge there).
+    """The rows of experiments as one table, at the learning rate that is best on validation for
+    each pair, method, n (of the rates with the most seeds that did not diverge there).
 
-    Runs of the profile's grids that have no row are said to `report`, with the command that makes them. InputError if
-    no experiment has any row, or if the rows mix profiles, images, teachers, recipes or precisions.
+    Runs of the profile's grids that have no row are said to `report`, with the command that makes
+    them. InputError if no experiment has any row, or if the rows mix profiles, images, teachers,
+    recipes or precisions.
     """
     parts = {
         experiment: found
@@ -159,17 +160,21 @@ def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
     values = table[column].tolist() if column in table else []
     if odd := [value for value in values if value != values[0]]:
         raise InputError(
-            f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own --results folder"
+            f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own "
+            "--results folder"
         )
 
 
 def comparable(table: pd.DataFrame) -> bool:
-    """May these rows stand beside the paper's numbers? Only those of its images under its protocol."""
-    return set(zip(table.profile, table.dataset)) == {(paper.PROFILE, paper.DATASET)}
+    """May these rows stand beside the paper's numbers? Only of its images and protocol."""
+    return set(zip(table.profile, table.dataset, strict=True)) == {(paper.PROFILE, paper.DATASET)}
 
 
 def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
-    """The done rows of a frame with their measures as further columns. InputError names runs that have none."""
+    """The done rows of a frame with their measures as further columns.
+
+    InputError names runs that have none.
+    """
     done = table[table.status == "done"]
     if lost := [run for run in done.run if run not in measures]:
         raise InputError(
@@ -186,4 +191,14 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataF
         there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))),
         on="run",
         how="left",
+    )
+
+
+def about(table: pd.DataFrame) -> str:
+    """What a frame is made of, in a line."""
+    first = table.iloc[0]
+    diverged = (table.status == "diverged").sum()
+    return (
+        f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
+        f"{table.seed.nunique()} seeds, {diverged} diverged"
     )

@@ -1,4 +1,6 @@
-"""Rows -> how many fewer teacher calls one method needs than another for the same accuracy, with intervals."""
+"""Rows -> how many fewer teacher calls one method needs than another for the same accuracy, with
+intervals.
+"""
 
 from collections.abc import Sequence
 from itertools import product
@@ -15,20 +17,22 @@ COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "lo
 
 
 def fresh(table: pd.DataFrame, grid: Experiment) -> pd.DataFrame:
-    """The rows inside the experiment's own grid, seeds too: its methods were chosen on other seeds."""
+    """The rows inside the experiment's own grid: its methods were chosen on other seeds."""
     return table[
         table.seed.isin(grid.seeds) & table.n.isin(grid.calls) & table.method.isin(grid.methods)
     ]
 
 
 def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) -> pd.DataFrame:
-    """Per cent fewer calls of each method than of each rival at equal test accuracy, by pair: a line for each of five
-    targets and last one (target nan) for the mean of those that are known, `targets` of them.
+    """Per cent fewer calls of each method than of each rival at equal test accuracy, by pair: a
+    line for each of five targets and last one (target nan) for the mean of those that are known,
+    `targets` of them.
 
-    The targets are fixed from validation (`spaced`). A curve is the mean over the seeds that have every n of both methods
-    and reaches a target as in section 4.3. Where it is above the target at its fewest calls it counts as there by those,
-    where it never comes there as by its most: `fewer` is then a lower bound ('>='), or without meaning (nan) where the
-    bounds say nothing. low, high: over resamples of the seeds, both curves together, where known (nan of one seed).
+    The targets are fixed from validation (`spaced`). A curve is the mean over the seeds that have
+    every n of both methods and reaches a target as in section 4.3. Where it is above the target at
+    its fewest calls it counts as there by those, where it never comes there as by its most: `fewer`
+    is then a lower bound ('>='), or without meaning (nan) where the bounds say nothing. low, high:
+    over resamples of the seeds, both curves together, where known (nan of one seed).
     """
     lines = []
     for (pair, part), method, rival in product(
@@ -76,15 +80,18 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
 
 
 def _curves(part: pd.DataFrame, method: str, rival: str, score: str) -> list[pd.DataFrame]:
-    """Of the method and the rival: a line a seed, a column a number of calls, the seeds that have all of both."""
+    """Of the method and the rival: a line a seed, a column a number of calls, the seeds that have
+    all of both.
+    """
     both = part[part.method.isin([method, rival])]
     wide = both.pivot(index="seed", columns=["method", "teacher_calls"], values=score).dropna()
     return [wide[name].sort_index(axis=1) for name in (method, rival)]
 
 
 def spaced(mine: pd.Series, rival: pd.Series) -> np.ndarray:
-    """[5] accuracies evenly spaced inside the range that both curves (by calls) cross; where there is none because one is
-    above the other's highest point, inside the rival's range."""
+    """[5] accuracies evenly spaced inside the range that both curves (by calls) cross; where there
+    is none because one is above the other's highest point, inside the rival's range.
+    """
     low, high = max(mine.iloc[0], rival.iloc[0]), min(mine.max(), rival.max())
     if low >= high:
         low, high = rival.iloc[0], rival.max()
@@ -92,7 +99,9 @@ def spaced(mine: pd.Series, rival: pd.Series) -> np.ndarray:
 
 
 def _mean(shares: np.ndarray) -> np.ndarray:
-    """[R]: the mean of [targets, R] over the targets that are known in each resample; nan where none is."""
+    """[R]: the mean of [targets, R] over the targets that are known in each resample; nan where
+    none is.
+    """
     count = (~np.isnan(shares)).sum(0)
     return np.where(count > 0, np.nansum(shares, axis=0) / np.maximum(count, 1), np.nan)
 

@@ -1,6 +1,8 @@
-"""Measures -> numbers: how flat the logits are (Figure 5), how near the teacher's class correlations (Table 3).
+"""Measures -> numbers: how flat the logits are (Figure 5), how near the teacher's class
+correlations (Table 3).
 
-A measured frame is a frame of `analysis` whose runs bring their measures as further columns (`measured`).
+A measured frame is a frame of `analysis` whose runs bring their measures as further columns
+(`measured`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +21,22 @@ NOISE = 1e-6  # of the largest singular value: below it lies float32 rounding, n
 
 
 def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
-    """The curves of the frame's one teacher, named as `spectra` names them. InputError if no student asked it, or if
-    there are several."""
+    """The curves of the frame's one teacher, named as `spectra` names them.
+
+    InputError if no student asked it, or if there are several.
+    """
     digests = table.teacher_sha256.dropna().unique()
     if len(digests) != 1:
         raise InputError(
-            f"{len(digests)} teachers were asked by these students; one is needed: choose one --pair, and "
+            f"{len(digests)} teachers were asked by these students; one is needed: choose one "
+            "--pair, and "
             f"a method that asks its teacher"
         )
     found = measures.get(f"teacher {digests[0]}")
     if found is None:
         raise InputError(
-            f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch again"
+            f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch "
+            "again"
         )
     return {
         name: found[curve][: above_noise(found[curve])]
@@ -52,13 +58,17 @@ def scaled(values: ArrayLike) -> np.ndarray:
 
 
 def above_noise(*curves: ArrayLike) -> int:
-    """How many ranks of all these curves are above NOISE (a network of F features gives logits of rank F + 1 at most)."""
+    """How many ranks of all these curves are above NOISE (a network of F features gives logits of
+    rank F + 1 at most).
+    """
     return min((int((scaled(values) > NOISE).sum()) for values in curves), default=0)
 
 
 def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame]:
-    """For each kind of curve in CURVES that any run has: the mean over seeds of the singular values above NOISE, with sd and
-    t interval, by pair, method, n and rank. divide: each curve by its largest value."""
+    """For each kind of curve in CURVES that any run has: the mean over seeds of the singular values
+    above NOISE, with sd and t interval, by pair, method, n and rank. divide: each curve by its
+    largest value.
+    """
     found = {}
     for curve, name in CURVES.items():
         lines = []
@@ -67,7 +77,7 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
                 [scaled(values) if divide else values for values in part[curve]], float
             )
             lines += [
-                dict(zip(CELL, cell)) | {"rank": rank} | interval(values)
+                dict(zip(CELL, cell, strict=True)) | {"rank": rank} | interval(values)
                 for rank, values in enumerate(curves.T[: above_noise(*curves)], 1)
             ]
         found |= {name: pd.DataFrame(lines)} if lines else {}
@@ -75,8 +85,11 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
 
 
 def mean_log_spectrum(table: pd.DataFrame, curve: str = "raw", divide: bool = False) -> pd.Series:
-    """How high each run's curve lies: the mean over ranks of log10 of its values. The difference of two is the mean log
-    ratio of their curves. Only ranks at which every run of its pair is above NOISE are used; nan where there is no curve."""
+    """How high each run's curve lies: the mean over ranks of log10 of its values.
+
+    The difference of two is the mean log ratio of their curves. Only ranks at which every run of
+    its pair is above NOISE are used; nan where there is no curve.
+    """
 
     def height(curves: pd.Series) -> pd.Series:
         kept = above_noise(*curves)
@@ -95,8 +108,10 @@ def mean_log_spectrum(table: pd.DataFrame, curve: str = "raw", divide: bool = Fa
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
-    """For each kind of curve, as it is and divided by its largest value, n and rival: `mean_log_spectrum` of `method` minus the
-    rival's, paired over seeds, with t interval. Of one pair.
+    """For each kind of curve, as it is and divided by its largest value, n and rival:
+
+    `mean_log_spectrum` of `method` minus the rival's, paired over seeds, with t interval. Of one
+    pair.
 
     says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
     """
@@ -119,8 +134,10 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
 
 
 def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
-    """`flatness` as text, mean [low, high]: a line for each kind of curve and n, a column for each rival."""
-    order = dict.fromkeys(zip(flat.curve, flat.n))
+    """`flatness` as text, mean [low, high]: a line for each kind of curve and n, a column for each
+    rival.
+    """
+    order = dict.fromkeys(zip(flat.curve, flat.n, strict=True))
     texts = [f"{c.mean:+.2f} [{c.low:+.2f}, {c.high:+.2f}]" for c in flat.itertuples()]
     wide = flat.assign(cell=texts).set_index(["curve", "n", "rival"]).cell.unstack()
     return (
@@ -131,7 +148,9 @@ def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_directions(flat: pd.DataFrame) -> pd.DataFrame:
-    """Of `flatness`, for each kind of curve: against how many rivals and n it is lower, undecided and higher."""
+    """Of `flatness`, for each kind of curve: against how many rivals and n it is lower, undecided
+    and higher.
+    """
     counts = flat.groupby("curve", sort=False).says.value_counts().unstack(fill_value=0)
     return counts.reindex(columns=["lower", "undecided", "higher"], fill_value=0)
 

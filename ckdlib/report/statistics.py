@@ -26,7 +26,9 @@ def interval(values: ArrayLike) -> dict[str, float]:
 
 
 def resamples(seeds: int) -> np.ndarray:
-    """[R, seeds] indices of seeds drawn with replacement: all of them up to five seeds, else RESAMPLES random ones."""
+    """[R, seeds] indices of seeds drawn with replacement: all of them up to five seeds, else
+    RESAMPLES random ones.
+    """
     if seeds <= 5:
         return np.array(list(product(range(seeds), repeat=seeds)))
     return np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
@@ -34,5 +36,8 @@ def resamples(seeds: int) -> np.ndarray:
 
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
-        [dict(zip(CELL, cell)) | interval(part.value) for cell, part in table.groupby(CELL)]
+        [
+            dict(zip(CELL, cell, strict=True)) | interval(part.value)
+            for cell, part in table.groupby(CELL)
+        ]
     )

@@ -58,7 +58,7 @@ def train_students(
 def in_threads(
     tasks: Sequence[Task], workspace: Workspace, jobs: int, deadline: float | None
 ) -> Iterator[Trained]:
-    """`train_students` by threads; who leaves this generator early stops them at their next round."""
+    """`train_students` by threads; leaving this generator stops them at their next round."""
     pool = ThreadPoolExecutor(min(jobs, STREAMS))
     return _pooled(pool, tasks, workspace, deadline, threading.Event())
 

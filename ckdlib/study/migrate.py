@@ -1,7 +1,9 @@
-"""Results of schema 1 -> schema 2, in place: n counts teacher calls, and names are made of a run's whole identity.
+"""Results of schema 1 -> schema 2, in place: n counts teacher calls, and names are made of a run's
+whole identity.
 
-In schema 1 n counted all images of a run, four fifths of them shown to the teacher. The images, answers and accuracies
-of a run stay what they are; only what it is called changes. Ends with the rows, so that a killed migration goes on.
+In schema 1 n counted all images of a run, four fifths of them shown to the teacher. The images,
+answers and accuracies of a run stay what they are; only what it is called changes. Ends with the
+rows, so that a killed migration goes on.
 """
 
 import json
@@ -22,15 +24,18 @@ Report = Callable[[str], None]
 
 
 def migrate(folder: Path, report: Report = print) -> None:
-    """Bring a results folder up to date: rows, measures, looks, splits, logits, weights, ledgers and teachers' cards.
+    """Bring a results folder up to date: rows, measures, looks, splits, logits, weights, ledgers
+    and teachers' cards.
 
-    InputError if it holds rows of images of one's own: schema 1 does not say whether those were mirrored.
+    InputError if it holds rows of images of one's own: schema 1 does not say whether those were
+    mirrored.
     """
     old, _ = read_lines(folder / "rows.jsonl", ("run", "method", "test_accuracy"))
     rows = [row for row in old if row.get("schema", 1) < SCHEMA]
     if odd := {row["dataset"] for row in rows} - TRANSFORMS.keys():
         raise InputError(
-            f"{folder} holds rows of {', '.join(sorted(odd))}, and rows of schema 1 do not say how such images "
+            f"{folder} holds rows of {', '.join(sorted(odd))}, and rows of schema 1 do not say "
+            "how such images "
             f"were cut; train them anew in another folder, with --results"
         )
     names, kept = {}, []
@@ -69,7 +74,9 @@ def migrate(folder: Path, report: Report = print) -> None:
 
 
 def renewed(row: Mapping) -> dict:
-    """A row of schema 1 as one of schema 2; its accuracies, its images' hash and what it cost are the same."""
+    """A row of schema 1 as one of schema 2; its accuracies, its images' hash and what it cost are
+    the same.
+    """
     new = (
         {"schema": SCHEMA}
         | {name: value for name, value in row.items() if name != "train_images"}
@@ -102,7 +109,9 @@ def _rename_split(path: Path) -> None:
 
 
 def _renew_ledger(folder: Path, datasets: Mapping[str, str]) -> bool:
-    """Move the shards of a ledger to where `Place.ledger` looks for them now; False if it is up to date or unknown."""
+    """Move the shards of a ledger to where `Place.ledger` looks for them now; False if it is up to
+    date or unknown.
+    """
     shards = sorted(folder.glob("calls-*.safetensors"))
     origin = read_tensors(shards[0])[1] if shards else {}
     seed = re.fullmatch(r"random view, seed (\d+)", origin.get("view", ""))

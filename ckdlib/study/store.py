@@ -1,4 +1,6 @@
-"""The store of rows and measures: one JSON object a line, appended as runs finish; a torn line costs that line only."""
+"""The store of rows and measures: one JSON object a line, appended as runs finish; a torn line
+costs that line only.
+"""
 
 import json
 import os
@@ -19,20 +21,23 @@ class Store:
         self.history_path = folder / "history.jsonl"
 
     def rows(self, report=print) -> list[dict]:
-        """Every readable row, in the order of writing; unreadable lines are left out and said to `report`.
+        """Every readable row, in the order of writing; unreadable lines are left out and said to
+        `report`.
 
         InputError if rows are of another schema.
         """
         rows, torn = read_lines(self.path, ("run", "method", "test_accuracy"))
         if odd := {row.get("schema", 1) for row in rows} - {SCHEMA}:
             raise InputError(
-                f"{self.path} holds rows of schema {min(odd)}, and this version reads schema {SCHEMA}, in which n "
+                f"{self.path} holds rows of schema {min(odd)}, and this version reads schema "
+                f"{SCHEMA}, in which n "
                 f"counts teacher calls; bring the folder up to date with: python -m ckdlib migrate "
                 f"{self.folder}, or choose another with --results"
             )
         if torn:
             report(
-                f"{self.path}: left out {len(torn)} unreadable line(s), number {', '.join(map(str, torn))}; "
+                f"{self.path}: left out {len(torn)} unreadable line(s), number "
+                f"{', '.join(map(str, torn))}; "
                 f"the runs they held count as not done"
             )
         return rows
@@ -42,7 +47,9 @@ class Store:
         return {line["run"]: line for line in read_lines(self.measures_path, ("run", "raw"))[0]}
 
     def append(self, row: dict, measures: dict | None = None, probes: Iterable[dict] = ()) -> None:
-        """Add a row, and first its measures and what was seen along its training, so that a row that is there has them."""
+        """Add a row, and first its measures and what was seen along its training, so that a row
+        that is there has them.
+        """
         for line in probes:
             _append(self.history_path, line)
         if measures:
@@ -54,7 +61,9 @@ class Store:
         _append(self.measures_path, measures)
 
     def history(self) -> list[dict]:
-        """What was seen of students along their training (`student.probe`), each once; unreadable lines are left out."""
+        """What was seen of students along their training (`student.probe`), each once; unreadable
+        lines are left out.
+        """
         return list(
             {
                 (line["run"], line["step"]): line

@@ -1,8 +1,9 @@
 """The ledger of teacher calls: a call is made once, ever, and kept.
 
-A ledger is a folder of shards, named by the hash of teacher, dataset and view. A shard holds the indices of some
-training images and the teacher's logits for them, and for white-box methods its feature maps (float16, read through a
-memory map); it is written beside and renamed, so a killed batch loses at most the shard in the making.
+A ledger is a folder of shards, named by the hash of teacher, dataset and view. A shard holds the
+indices of some training images and the teacher's logits for them, and for white-box methods its
+feature maps (float16, read through a memory map); it is written beside and renamed, so a killed
+batch loses at most the shard in the making.
 """
 
 import fcntl
@@ -30,10 +31,10 @@ FEATURE_LIMIT = 4 * GIB  # bytes of feature maps that one ledger may hold
 class Ledger:
     """Kept answers of one teacher about one view of each training image of one dataset.
 
-    teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the teacher does);
-    view: which view of each image is shown, for instance 'seed 0'; budget: calls that may be made in all, None for
-    no limit; shard: images shown at a time, whose answers are then written; feature_limit: bytes of feature maps that may
-    be kept.
+    teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the
+    teacher does); view: which view of each image is shown, for instance 'seed 0'; budget: calls
+    that may be made in all, None for no limit; shard: images shown at a time, whose answers are
+    then written; feature_limit: bytes of feature maps that may be kept.
     """
 
     def __init__(
@@ -75,12 +76,14 @@ class Ledger:
         features: Sequence[Shape] = (),
         missing_features: str = "raise",
     ) -> Tensor:
-        """The teacher's logits [B, C] for training images `index` [B]; only those never asked before cost a call.
+        """The teacher's logits [B, C] for training images `index` [B]; only those never asked
+        before cost a call.
 
-        view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with each answer, from a
-        teacher that returns (maps, logits); missing_features: calls that were kept without "raise", are made again ("recompute": each
-        counts again) or 'leave'd without.
-        InputError, before any call, if the budget, the limit of kept maps or `missing_features` does not allow it.
+        view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with
+        each answer, from a teacher that returns (maps, logits); missing_features: calls that were
+        kept without "raise", are made again ("recompute": each counts again) or 'leave'd without.
+        InputError, before any call, if the budget, the limit of kept maps or `missing_features`
+        does not allow it.
         """
         with self._locked():
             shards = self._shards()
@@ -95,14 +98,17 @@ class Ledger:
                 )
             if self.budget is not None and len(every) + len(missing) > self.budget:
                 raise InputError(
-                    f"{len(missing)} more teacher calls are needed, but {len(every)} of the budget of "
+                    f"{len(missing)} more teacher calls are needed, but {len(every)} of the "
+                    "budget of "
                     f"{self.budget} are made; raise the budget or lower n"
                 )
             size = 2 * sum(map(prod, features)) * (len(known) + len(missing))
             if size > self.feature_limit:
                 raise InputError(
-                    f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} GiB, more "
-                    f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise feature_limit"
+                    f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} "
+                    "GiB, more "
+                    f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise "
+                    "feature_limit"
                 )
             for number, part in enumerate(
                 missing.split(self.shard) if len(missing) else (), len(every)
@@ -114,13 +120,19 @@ class Ledger:
         return self.kept(index)
 
     def kept(self, index: Tensor) -> Tensor:
-        """Logits [B, C] of calls that were made before. InputError names how many of `index` were not."""
+        """Logits [B, C] of calls that were made before.
+
+        InputError names how many of `index` were not.
+        """
         shards = self._shards()
         place = _places(_indices(shards), index, "shown to the teacher")
         return torch.cat([shard["logits"] for shard in shards])[place]
 
     def kept_features(self, index: Tensor, device: torch.device | str = "cpu") -> Features:
-        """The maps of calls that were made with features. InputError names how many of `index` were not."""
+        """The maps of calls that were made with features.
+
+        InputError names how many of `index` were not.
+        """
         shards = [shard for shard in self._shards() if "feature0" in shard]
         place = _places(_indices(shards), index, "shown to the teacher with its features kept")
         sizes = torch.tensor([len(shard["index"]) for shard in shards])
@@ -139,14 +151,18 @@ def _places(known: Tensor, index: Tensor, what: str) -> Tensor:
     """Where each of `index` stands first in `known`."""
     if missing := int((~torch.isin(index, known)).sum()):
         raise InputError(
-            f"{missing} of {len(index)} images were never {what}; make the calls first with Ledger.ask"
+            f"{missing} of {len(index)} images were never {what}; make the calls first with "
+            "Ledger.ask"
         )
     order = torch.argsort(known, stable=True)
     return order[torch.searchsorted(known[order], index)]
 
 
 def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
-    """A teacher's answer as tensors to keep. InputError if it is not finite or of another shape than promised."""
+    """A teacher's answer as tensors to keep.
+
+    InputError if it is not finite or of another shape than promised.
+    """
     maps, logits = answer if shapes else ((), answer)
     logits = torch.as_tensor(logits).detach().float().cpu()
     if logits.shape[0] != count or not torch.isfinite(logits).all():

@@ -1,6 +1,7 @@
 """Teachers: trained here or imported, kept as float16 safetensors with a card.
 
-A teacher is rounded to float16 before it is evaluated, hashed or asked, so that the kept file is the one that answers.
+A teacher is rounded to float16 before it is evaluated, hashed or asked, so that the kept file is
+the one that answers.
 """
 
 import json
@@ -38,10 +39,12 @@ def train_teacher(
     report=print,
     precision: str = "float32",
 ) -> dict:
-    """Train `model` on the whole training set and write weights and card under `folder`; returns the card.
+    """Train `model` on the whole training set and write weights and card under `folder`; returns
+    the card.
 
-    A killed training goes on from its last checkpoint, one at most every 20 s. deadline: `time.monotonic()` after
-    which it stops with OutOfTime, its checkpoint written. report: called with one line every few seconds.
+    A killed training goes on from its last checkpoint, one at most every 20 s. deadline:
+    `time.monotonic()` after which it stops with OutOfTime, its checkpoint written. report: called
+    with one line every few seconds.
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
@@ -118,9 +121,11 @@ def train_teacher(
 def import_teacher(
     dataset: Dataset, model: str, checkpoint: Path, folder: Path, device: torch.device
 ) -> dict:
-    """Weights from a RepDistiller `.pth` (or a bare state dict), checked, measured and written with a card.
+    """Weights from a RepDistiller `.pth` (or a bare state dict), checked, measured and written with
+    a card.
 
-    InputError if the file is missing, truncated, a pickle with code in it, of another architecture or class count.
+    InputError if the file is missing, truncated, a pickle with code in it, of another architecture
+    or class count.
     """
     net = new(model, len(dataset.classes)).to(device)
     _fill(net, model, _read_pth(checkpoint), checkpoint)
@@ -137,7 +142,10 @@ def import_teacher(
 def load_teacher(
     path: Path, dataset: Dataset, model: str, device: torch.device
 ) -> tuple[nn.Module, dict]:
-    """A kept teacher, in evaluation mode, and its card. InputError if file and card or dataset do not agree."""
+    """A kept teacher, in evaluation mode, and its card.
+
+    InputError if file and card or dataset do not agree.
+    """
     card = read_card(path)
     if card["weights_sha256"] != sha256(path.read_bytes()):
         raise InputError(
@@ -149,7 +157,8 @@ def load_teacher(
     )
     if made != own:
         raise InputError(
-            f"{path} takes images of another crop, mean and std, {made}, than those of {dataset.name}, {own}; "
+            f"{path} takes images of another crop, mean and std, {made}, than those of "
+            f"{dataset.name}, {own}; "
             f"make or import the teacher again"
         )
     if card["dataset_sha256"] != dataset.digest:
@@ -167,12 +176,14 @@ def read_card(path: Path) -> dict:
     card = path.with_suffix(".json")
     if not path.exists() or not card.exists():
         raise InputError(
-            f"no teacher {path} with its card; make it with: python -m ckdlib teacher --model {path.stem}"
+            f"no teacher {path} with its card; make it with: python -m ckdlib teacher --model "
+            f"{path.stem}"
         )
     content = json.loads(card.read_text())
     if "transform" not in content:
         raise InputError(
-            f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); bring its folder "
+            f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); "
+            "bring its folder "
             f"up to date with: python -m ckdlib migrate {path.parents[2]}"
         )
     return content
@@ -217,7 +228,8 @@ def _read_pth(path: Path) -> dict[str, torch.Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise InputError(
-            f"{path} is a pickle that holds more than tensors, or is truncated; it is refused because "
+            f"{path} is a pickle that holds more than tensors, or is truncated; it is refused "
+            "because "
             f"loading it could run code; save its state dict alone"
         ) from None
     except (RuntimeError, EOFError, ValueError) as error:
@@ -228,7 +240,8 @@ def _read_pth(path: Path) -> dict[str, torch.Tensor]:
     state = content.get("model", content) if isinstance(content, dict) else None
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise InputError(
-            f"{path} holds no state dict, bare or under 'model'; name a checkpoint of RepDistiller's form"
+            f"{path} holds no state dict, bare or under 'model'; name a checkpoint of "
+            "RepDistiller's form"
         )
     return state
 

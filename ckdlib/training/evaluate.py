@@ -29,7 +29,9 @@ def predict(net: nn.Module, views: Views, bfloat16: bool = False, batch: int = 5
 def validate(
     net: nn.Module, views: Views, monitor: str = "accuracy", bfloat16: bool = False
 ) -> Tensor:
-    """0-d: validation score, larger is better: top-1 accuracy in per cent, or minus the cross-entropy."""
+    """0-d: validation score, larger is better: top-1 accuracy in per cent, or minus the cross-
+    entropy.
+    """
     choose("monitor", monitor, MONITORS)
     logits = predict(net, views, bfloat16)
     return (
@@ -41,6 +43,8 @@ def validate(
 
 @torch.no_grad()
 def calibrate(net: nn.Module, train: Views, teacher: Tensor, bfloat16: bool = False) -> None:
-    """Shift the classifier's bias so that the mean error over the training images is zero; no teacher call."""
+    """Shift the classifier's bias so that the mean error over the training images is zero; no
+    teacher call.
+    """
     target = losses.joint_target(train.labels, teacher, *TARGET_WEIGHTS)
     net.head.bias += losses.calibration_offset(predict(net, train, bfloat16), target)

@@ -9,9 +9,12 @@ Shape = tuple[int, ...]
 
 
 class Features:
-    """Kept feature maps of N images: `features[index]` gathers float32 maps [*index.shape, C, H, W], one a level.
+    """Kept feature maps of N images:
 
-    On a CPU the maps stay in their files, of which only the gathered rows are read; elsewhere they move to the device.
+    `features[index]` gathers float32 maps [*index.shape, C, H, W], one a level.
+
+    On a CPU the maps stay in their files, of which only the gathered rows are read; elsewhere they
+    move to the device.
     """
 
     def __init__(
@@ -41,6 +44,6 @@ class Features:
         gathered = [torch.empty(len(index), *shape, dtype=torch.float16) for shape in self.shapes]
         for number in shard.unique().tolist():
             here = shard == number
-            for out, level in zip(gathered, self.shards[number]):
+            for out, level in zip(gathered, self.shards[number], strict=True):
                 out[here] = level[row[here]]
         return gathered

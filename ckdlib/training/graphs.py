@@ -13,11 +13,12 @@ _OWN = threading.local()
 
 
 class GraphReplay:
-    """`work(key)`, which must wait for nothing on the host and take and leave everything at fixed places.
+    """`work(key)`, which must wait for nothing on the host and take and leave everything at fixed
+    places.
 
-    On CUDA the first call of a key is made as it is (a warm-up that counts), the second is recorded as a graph and it and
-    all later ones replay that; what `work` returned when it was recorded is returned each time. Elsewhere, and where the
-    environment says CKD_GRAPHS=0, it is called.
+    On CUDA the first call of a key is made as it is (a warm-up that counts), the second is recorded
+    as a graph and it and all later ones replay that; what `work` returned when it was recorded is
+    returned each time. Elsewhere, and where the environment says CKD_GRAPHS=0, it is called.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class GraphReplay:
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On CUDA this thread's own stream, after what the caller's stream has to do and before what it will: trainings of
-    several threads overlap, and graphs cannot be recorded in the default stream."""
+    """On CUDA this thread's own stream, after what the caller's stream has to do and before what it
+    will: trainings of several threads overlap, and graphs cannot be recorded in the default
+    stream.
+    """
     if device.type != "cuda":
         yield
         return

@@ -1,7 +1,8 @@
 """The one training loop: students and teachers, on CPU and CUDA, with no data-loading workers.
 
-Each round of steps is planned on the CPU (images, views, mixing) and moved to the device at once, so that nothing
-waits for the device inside a round and the same seed gives the same batches on every device.
+Each round of steps is planned on the CPU (images, views, mixing) and moved to the device at once,
+so that nothing waits for the device inside a round and the same seed gives the same batches on
+every device.
 """
 
 import time
@@ -37,7 +38,9 @@ class Result:
 
 
 class Saved(NamedTuple):
-    """What a killed training goes on from: rounds done, and every tensor of network, helper and optimiser."""
+    """What a killed training goes on from: rounds done, and every tensor of network, helper and
+    optimiser.
+    """
 
     rounds: int
     tensors: dict[str, Tensor]
@@ -66,19 +69,22 @@ def fit(
     features: Features | None = None,
     precision: str = "float32",
 ) -> Result:
-    """Train `net` in place on the images of `train` and return how it went; the best weights by validation stay in it.
+    """Train `net` in place on the images of `train` and return how it went; the best weights by
+    validation stay in it.
 
     teacher: [N, C] the kept logits of the N training images; None for methods that ask no teacher.
     validation: scored after each round; without it the schedule sees nan and the last weights stay.
-    after_round: called at the end of each round; its `save()` gives what `resume` takes, of a training without validation
-    (ValueError with one: past scores are not kept).
-    features: the teacher's kept maps of the N training images, for white-box methods.
-    precision: of the convolutions, 'float32' or 'bfloat16'; weights, logits and losses are float32 in both.
-    Seeds: the order of images, their views and the helper's draws have generators of their own, from `seed`.
+    after_round: called at the end of each round; its `save()` gives what `resume` takes, of a
+    training without validation (ValueError with one: past scores are not kept). features: the
+    teacher's kept maps of the N training images, for white-box methods. precision: of the
+    convolutions, 'float32' or 'bfloat16'; weights, logits and losses are float32 in both. Seeds:
+    the order of images, their views and the helper's draws have generators of their own, from
+    `seed`.
     """
     if resume and validation:
         raise ValueError(
-            "a training with validation cannot be resumed: its past scores and best weights are not kept"
+            "a training with validation cannot be resumed: its past scores and best weights are "
+            "not kept"
         )
     with own_stream(train.labels.device):
         return _fit(

@@ -13,10 +13,11 @@ class ScheduleSignal(NamedTuple):
 
 
 class Plateau:
-    """The protocol: strict improvement of the validation score; `patience` epochs without one end a stage.
+    """The protocol: strict improvement of the validation score; `patience` epochs without one end a
+    stage.
 
-    Then the best weights return and the rate falls tenfold (momentum and best score stay); `stages` plateaus end the
-    run. A round is one epoch.
+    Then the best weights return and the rate falls tenfold (momentum and best score stay); `stages`
+    plateaus end the run. A round is one epoch.
     """
 
     def __init__(self, recipe: Recipe, epoch_steps: int):
@@ -40,7 +41,8 @@ class Plateau:
 
 
 class OneCycle:
-    """A fixed number of steps: the rate rises linearly over the first quarter, then falls linearly to zero.
+    """A fixed number of steps: the rate rises linearly over the first quarter, then falls linearly
+    to zero.
 
     The best of `checks` evenly spaced validations is kept, the later of two equal ones.
     """
@@ -63,7 +65,10 @@ class OneCycle:
 
 
 class Milestones:
-    """`max_epochs` epochs, the rate a tenth after each milestone; the last weights are kept. A round is one epoch."""
+    """`max_epochs` epochs, the rate a tenth after each milestone; the last weights are kept.
+
+    A round is one epoch.
+    """
 
     def __init__(self, recipe: Recipe, epoch_steps: int):
         self.recipe, self.round_steps, self.epoch_steps, self.epoch = (

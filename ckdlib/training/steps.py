@@ -1,4 +1,6 @@
-"""The optimiser steps of one training: the same work on the same memory, so that CUDA can record it."""
+"""The optimiser steps of one training: the same work on the same memory, so that CUDA can record
+it.
+"""
 
 from typing import NamedTuple
 
@@ -68,7 +70,7 @@ class Steps:
         self._take = GraphReplay(self._one, device, chance)
 
     def take(self, plan: Round) -> tuple[int, Tensor]:
-        """Take the steps of a round; how many images went through the student, and the mean loss."""
+        """Take the steps of a round: images that went through the student, and the mean loss."""
         if (
             self.round is None
         ):  # room for the longest round: pairs, and the short batches that were joined
@@ -84,7 +86,7 @@ class Steps:
                     for new in plan[1:]
                 ),
             )
-        for mine, new in zip(self.round[1:], plan[1:]):
+        for mine, new in zip(self.round[1:], plan[1:], strict=True):
             mine[: len(new)].copy_(new)
         for counter in (self.at, self.step, self.total):
             counter.zero_()

@@ -1,8 +1,10 @@
-"""Numbers -> figures: one function a figure, one style, a colour and a marker of its own for each method.
+"""Numbers -> figures: one function a figure, one style, a colour and a marker of its own for each
+method.
 
-Colours are of the colour-blind-safe palettes of Okabe and Ito and of Tol; every curve also differs by its marker, and
-the methods that the paper does not have are dashed, so that figures can be read in black and white. White-box methods
-share the colour of their family, pooled comparisons run from light to dark with their dimension.
+Colours are of the colour-blind-safe palettes of Okabe and Ito and of Tol; every curve also differs
+by its marker, and the methods that the paper does not have are dashed, so that figures can be read
+in black and white. White-box methods share the colour of their family, pooled comparisons run from
+light to dark with their dimension.
 """
 from typing import Mapping, Sequence
 
@@ -28,9 +30,11 @@ INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 
 def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = "",
                     against: Sequence[str] = ("n",)) -> Figure:
-    """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair; error bars are named in the figure.
+    """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair; error bars are named
+    in the figure.
 
-    summary: as `summary` gives it; interval: 'sd' (as in the paper) or 't'; against: a row for each of AXES.
+    summary: as `summary` gives it; interval: 'sd' (as in the paper) or 't'; against: a row for each
+    of AXES.
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
@@ -53,7 +57,8 @@ def _curves(panel, cells: pd.DataFrame, axis: str, interval: str) -> None:
     for place, method in enumerate(shown):
         curve, how = cells[cells.method == method].sort_values("n"), method_style(method)
         half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
-        apart = 1 + 0.006 * (place - (len(shown) - 1) / 2) * (axis == "n")  # so that no error bar covers another
+        # so that no error bar covers another
+        apart = 1 + 0.006 * (place - (len(shown) - 1) / 2) * (axis == "n")
         panel.errorbar(curve[axis] * apart, curve["mean"], half, color=how.colour, marker=how.marker,
                        linestyle=how.line, label=how.label, markersize=6, linewidth=1.3, elinewidth=0.8, capsize=2)
     panel.set_xscale("log")
@@ -68,14 +73,18 @@ def _curves(panel, cells: pd.DataFrame, axis: str, interval: str) -> None:
 
 
 def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
-    """Paired differences to `baseline` in points of test accuracy (gaps: as `paired_differences` gives it)."""
+    """Paired differences to `baseline` in points of test accuracy (gaps: as `paired_differences`
+    gives it).
+    """
     return dots(gaps, f"points of test accuracy above {method_style(baseline).label}", zero=True)
 
 
 def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
-    """A mean with its 95 % t interval for each method (a row), n (a shade and a marker) and pair (a panel).
+    """A mean with its 95 % t interval for each method (a row), n (a shade and a marker) and pair (a
+    panel).
 
-    cells: columns pair, method, n, mean, low, high; label: what they are, with its unit; zero: draw a line there.
+    cells: columns pair, method, n, mean, low, high; label: what they are, with its unit; zero: draw
+    a line there.
     """
     if cells.empty:
         figure, grid = grid_of_panels(1, 1, 0.6)
@@ -101,8 +110,9 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
 
 
 def calls_saved(cells: pd.DataFrame) -> Figure:
-    """Per cent fewer calls than each rival (a row) of each method (a colour), the mean over targets (`savings.savings`);
-    hollow: at least so many."""
+    """Per cent fewer calls than each rival (a row) of each method (a colour), the mean over targets
+    (`savings.savings`); hollow: at least so many.
+    """
     means = cells[cells.target.isna() & cells.fewer.notna()]
     rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
     figure, (panels,) = grid_of_panels(1, max(1, len(pairs)), 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * max(1, len(pairs)), sharey=True)
@@ -124,9 +134,11 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
 
 
 def history(lines: pd.DataFrame) -> Figure:
-    """Along a training: the offset's norm, the test accuracy, and what that would be with the offset added.
+    """Along a training: the offset's norm, the test accuracy, and what that would be with the
+    offset added.
 
-    lines: looks of `students.look`, with the method and seed of their runs; a colour a method, a line a run.
+    lines: looks of `students.look`, with the method and seed of their runs; a colour a method, a
+    line a run.
     """
     panels = {"offset": "norm of the offset (logits)", "test_accuracy": "test accuracy (%)",
               "calibrated_accuracy": "the same with the offset added (%)"}
@@ -146,10 +158,11 @@ def history(lines: pd.DataFrame) -> Figure:
 
 def spectra(kinds: Mapping[str, pd.DataFrame], teacher: Mapping[str, Sequence[float]],
             label: str = "singular value") -> Figure:
-    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard deviation).
+    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard
+    deviation).
 
-    kinds: what a row of panels shows -> curves as `spectra` gives them, of one pair; a column for each n.
-    teacher: the teacher's curve for each of them that has one, in grey.
+    kinds: what a row of panels shows -> curves as `spectra` gives them, of one pair; a column for
+    each n. teacher: the teacher's curve for each of them that has one, in grey.
     """
     first, *_, last = kinds
     sizes = sorted(kinds[first].n.unique())

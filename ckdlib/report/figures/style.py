@@ -32,12 +32,16 @@ METHODS = {
 } | {f"{family}{suffix}": MethodStyle(f"{name}{suffix.upper()}", colour, marker, line)
      for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
      for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
-POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])  # of 1 to 100 dimensions
+# of 1 to 100 dimensions
+POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
 TEACHER = MethodStyle("teacher", "#bbbbbb", "", "-")
 
 
 def method_style(method: str) -> MethodStyle:
-    """How a method is drawn, the same in every figure; `rkd_D` for any D. A new one is grey until METHODS has it."""
+    """How a method is drawn, the same in every figure; `rkd_D` for any D.
+
+    A new one is grey until METHODS has it.
+    """
     if method in METHODS or not method.startswith("rkd_"):
         return METHODS.get(method, MethodStyle(method, "#444444", "8", ":"))
     dims = int(method.removeprefix("rkd_"))
@@ -45,7 +49,9 @@ def method_style(method: str) -> MethodStyle:
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
-    """Methods in the order in which every figure shows them; pooled comparisons after `rkd`, by dimension."""
+    """Methods in the order in which every figure shows them; pooled comparisons after `rkd`, by
+    dimension.
+    """
     known = list(METHODS)
 
     def place(method: str) -> tuple[int, int]:

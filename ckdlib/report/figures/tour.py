@@ -45,7 +45,9 @@ def offset_blindness(student: Tensor, target: Tensor) -> Figure:
 
 
 def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
-    """Test accuracy of each class, ascending, from logits [N, C]; named where there are few classes."""
+    """Test accuracy of each class, ascending, from logits [N, C]; named where there are few
+    classes.
+    """
     right = (logits.argmax(1) == labels).float()
     shares = np.array([100 * float(right[labels == c].mean()) for c in range(len(classes))])
     order = shares.argsort(kind="stable")
