@@ -144,7 +144,7 @@ def test_a_step_lives_in_fixed_memory(method):
     def places():
         tensors = [
             *steps.modules.state_dict().values(),
-            *steps.round[1:],
+            *steps.room,
             steps.at,
             steps.step,
             steps.rate,
@@ -172,7 +172,7 @@ def test_the_loop_over_a_round_is_plain_momentum():
     net, at, kept = models.new("resnet8", 10, seed=3).train(), 0, []
     optimiser = torch.optim.SGD(net.parameters(), 0.1, 0.9, weight_decay=5e-4)
     for (_, count), rate in zip(plan.shapes, plan.rates):
-        index = plan.index[at : at + count]
+        index = plan.positions[at : at + count]
         logits = net(views.random(index, plan.views[at : at + count]))
         kept.append(
             torch.nn.functional.cross_entropy(logits, views.labels[index])

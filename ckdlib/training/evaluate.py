@@ -10,41 +10,42 @@ from ..images import Views
 from ..metrics import accuracy
 from ..recipes import MONITORS
 
-TARGET_WEIGHTS = (
-    1.0,
-    1.0,
-)  # labels, teacher: the mean target of the calibration, as in the CKD loss
+# labels, teacher: of the calibration's mean target, as in the CKD loss
+TARGET_WEIGHTS = (1.0, 1.0)
 
 
 @torch.no_grad()
 def predict(net: nn.Module, views: Views, bfloat16: bool = False, batch: int = 500) -> Tensor:
     """[N, C] evaluation-mode logits of all images under the evaluation view."""
     net.eval()
+    logits = []
     with torch.autocast(views.labels.device.type, torch.bfloat16, enabled=bfloat16):
-        return torch.cat(
-            [net(views.plain(slice(start, start + batch))) for start in range(0, len(views), batch)]
-        )
+        for start in range(0, len(views), batch):
+            logits.append(net(views.plain(slice(start, start + batch))))
+    return torch.cat(logits)
 
 
 def validate(
     net: nn.Module, views: Views, monitor: str = "accuracy", bfloat16: bool = False
 ) -> Tensor:
-    """0-d: validation score, larger is better: top-1 accuracy in per cent, or minus the cross-
-    entropy.
+    """0-d: the validation score, larger is better.
+
+    Top-1 accuracy in per cent, or minus the cross-entropy where `monitor` is 'loss'.
     """
     choose("monitor", monitor, MONITORS)
     logits = predict(net, views, bfloat16)
-    return (
-        accuracy(logits, views.labels)
-        if monitor == "accuracy"
-        else -cross_entropy(logits, views.labels)
-    )
+    if monitor == "accuracy":
+        return accuracy(logits, views.labels)
+    return -cross_entropy(logits, views.labels)
 
 
 @torch.no_grad()
-def calibrate(net: nn.Module, train: Views, teacher: Tensor, bfloat16: bool = False) -> None:
-    """Shift the classifier's bias so that the mean error over the training images is zero; no
-    teacher call.
+def calibrate(
+    net: nn.Module, train_views: Views, teacher_logits: Tensor, bfloat16: bool = False
+) -> None:
+    """Shift the classifier's bias so that the mean error over the training images is zero.
+
+    It costs no teacher call.
     """
-    target = losses.joint_target(train.labels, teacher, *TARGET_WEIGHTS)
-    net.head.bias += losses.calibration_offset(predict(net, train, bfloat16), target)
+    target = losses.joint_target(train_views.labels, teacher_logits, *TARGET_WEIGHTS)
+    net.head.bias += losses.calibration_offset(predict(net, train_views, bfloat16), target)

@@ -8,7 +8,7 @@ every device.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from typing import NamedTuple
 
 import torch
@@ -38,12 +38,10 @@ class Result:
 
 
 class Saved(NamedTuple):
-    """What a killed training goes on from: rounds done, and every tensor of network, helper and
-    optimiser.
-    """
+    """What a killed training goes on from."""
 
     rounds: int
-    tensors: dict[str, Tensor]
+    tensors: dict[str, Tensor]  # of network, helpers and optimiser
 
 
 class Progress(NamedTuple):
@@ -60,147 +58,183 @@ def fit(
     net: nn.Module,
     method: Method,
     recipe: Recipe,
-    train: Views,
-    teacher: Tensor | None = None,
-    validation: Views | None = None,
+    train_views: Views,
+    teacher_logits: Tensor | None = None,
+    val_views: Views | None = None,
     seed: int = 0,
     after_round: Callable[[Progress], None] | None = None,
     resume: Saved | None = None,
     features: Features | None = None,
     precision: str = "float32",
 ) -> Result:
-    """Train `net` in place on the images of `train` and return how it went; the best weights by
-    validation stay in it.
+    """Train `net` in place; the best weights by validation stay in it.
 
-    teacher: [N, C] the kept logits of the N training images; None for methods that ask no teacher.
-    validation: scored after each round; without it the schedule sees nan and the last weights stay.
-    after_round: called at the end of each round; its `save()` gives what `resume` takes, of a
-    training without validation (ValueError with one: past scores are not kept). features: the
-    teacher's kept maps of the N training images, for white-box methods. precision: of the
-    convolutions, 'float32' or 'bfloat16'; weights, logits and losses are float32 in both. Seeds:
-    the order of images, their views and the helper's draws have generators of their own, from
-    `seed`.
+    Parameters
+    ----------
+    net : nn.Module
+    method : Method
+    recipe : Recipe
+    train_views : Views
+        Of the N training images.
+    teacher_logits : Tensor [N, C], optional
+        The kept answers about them; None for methods that need no teacher.
+    val_views : Views, optional
+        Scored after each round; without it the schedule sees nan and the last weights stay.
+    seed : int
+        The order of images, their views and the helpers' draws have generators of their own.
+    after_round : callable, optional
+        Called at the end of each round; its `save()` gives what `resume` takes.
+    resume : Saved, optional
+        Of a training without validation.
+    features : Features, optional
+        The teacher's kept maps of the training images, for white-box methods.
+    precision : {'float32', 'bfloat16'}
+        Of the convolutions; weights, logits and losses are float32 in both.
+
+    Raises
+    ------
+    ValueError
+        If a training with validation is resumed: its past scores are not kept.
     """
-    if resume and validation:
+    if resume and val_views:
         raise ValueError(
             "a training with validation cannot be resumed: its past scores and best weights are "
             "not kept"
         )
-    with own_stream(train.labels.device):
-        return _fit(
+    with own_stream(train_views.labels.device):
+        training = _Training(
+            net, method, recipe, train_views, teacher_logits, val_views, seed, features, precision
+        )
+        if resume:
+            training.go_on_from(resume)
+        return training.run(after_round)
+
+
+class _Training:
+    """One training, round by round."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        method: Method,
+        recipe: Recipe,
+        train_views: Views,
+        teacher_logits: Tensor | None,
+        val_views: Views | None,
+        seed: int,
+        features: Features | None,
+        precision: str,
+    ):
+        self.started = time.perf_counter()
+        device = train_views.labels.device
+        bfloat16 = precision == "bfloat16"
+        self.method = method
+        self.train_views, self.val_views = train_views, val_views
+        self.schedule = start(recipe, steps_per_epoch(len(train_views), recipe.batch))
+        self.batch_rng = generator(seed, "order")
+        self.view_rng = generator(seed, "views")
+        self.steps = Steps(
             net,
+            _helpers(method, net, train_views, features, seed),
             method,
             recipe,
-            train,
-            teacher,
-            validation,
-            seed,
-            after_round,
-            resume,
+            train_views,
+            teacher_logits,
             features,
-            precision,
+            generator(seed, "helper", device),
+            bfloat16,
         )
-
-
-def _fit(
-    net, method, recipe, train, teacher, validation, seed, after_round, resume, features, precision
-) -> Result:
-    started = time.perf_counter()
-    device, bfloat16 = train.labels.device, precision == "bfloat16"
-    schedule = start(recipe, steps_per_epoch(len(train), recipe.batch))
-    order, looks, chance = (
-        generator(seed, "order"),
-        generator(seed, "views"),
-        generator(seed, "helper", device),
-    )
-    steps = Steps(
-        net,
-        _helpers(method, net, train, features, seed),
-        method,
-        recipe,
-        train,
-        teacher,
-        features,
-        chance,
-        bfloat16,
-    )
-    modules, moments = (
-        steps.modules,
-        [state["momentum_buffer"] for state in steps.optimiser.state.values()],
-    )
-    sampler = method.sampler(train.labels.cpu(), recipe.batch, order)
-    step, rounds, images, best_step = 0, 0, 0, 0
-    best_score, status, verdict = float("nan"), "done", ScheduleSignal()
-    calibration = GraphReplay(lambda _: calibrate(net, train, teacher, bfloat16), device)
-    validating = GraphReplay(lambda _: validate(net, validation, recipe.monitor, bfloat16), device)
-
-    def plan() -> Round:
-        batches = [next(sampler) for _ in range(schedule.round_steps)]
-        shapes = [tuple(batch.shape) for batch in batches]
-        views = train.draw(sum(batch.numel() for batch in batches), looks)
-        mixing = torch.rand(len(batches), generator=order)
-        rates = torch.tensor([schedule.rate(step + i) for i in range(len(batches))])
-        return Round(
-            shapes, torch.cat([batch.flatten() for batch in batches]), views, mixing, rates
+        self.sampler = method.sampler(train_views.labels.cpu(), recipe.batch, self.batch_rng)
+        self.calibration = GraphReplay(
+            lambda _: calibrate(net, train_views, teacher_logits, bfloat16), device
         )
-
-    def saved() -> Saved:
-        tensors = modules.state_dict() | {
-            f"momentum.{i}": moment for i, moment in enumerate(moments)
-        }
-        return Saved(rounds, {name: value.clone() for name, value in tensors.items()})
-
-    if resume:
-        modules.load_state_dict(
-            {k: v for k, v in resume.tensors.items() if not k.startswith("momentum.")}
+        self.validating = GraphReplay(
+            lambda _: validate(net, val_views, recipe.monitor, bfloat16), device
         )
-        for i, moment in enumerate(moments):
-            moment.copy_(resume.tensors[f"momentum.{i}"])
-        for _ in range(
-            resume.rounds
-        ):  # the draws of the rounds that are done, so that the next are the same
-            images += len(plan().index)
-            verdict = schedule.observe(float("nan"))
-            step, rounds = step + schedule.round_steps, rounds + 1
-    best = _state(modules)
+        self.signal = ScheduleSignal()
+        self.rounds = 0
+        self.step = 0  # optimiser steps so far
+        self.images = 0  # that went through the student
+        self.loss = nan
 
-    while not verdict.stop:
-        shown, loss = steps.take(plan())
-        step, rounds, images, loss = (
-            step + schedule.round_steps,
-            rounds + 1,
-            images + shown,
-            loss.item(),
-        )
-        if not isfinite(loss):
-            status = "diverged"
-            break
-        if method.calibrated:
-            calibration()
-        score = validating().item() if validation else float("nan")
-        verdict = schedule.observe(score)
-        if verdict.improved or validation is None:
-            best, best_score, best_step = _state(modules), score, step
-        if verdict.rewind:
-            modules.load_state_dict(best)
-        if after_round:
-            after_round(Progress(rounds, step, loss, score, saved))
-    modules.load_state_dict(best)
-    return Result(status, best_score, best_step, step, images, time.perf_counter() - started)
+    def run(self, after_round: Callable[[Progress], None] | None) -> Result:
+        """Rounds until the schedule ends them, or the loss is no number any more."""
+        modules = self.steps.modules
+        best = _state(modules)
+        best_score, best_step, status = nan, 0, "done"
+        while not self.signal.stop:
+            self._round()
+            if not isfinite(self.loss):
+                status = "diverged"
+                break
+            score = self._score()
+            self.signal = self.schedule.observe(score)
+            if self.signal.improved or self.val_views is None:
+                best, best_score, best_step = _state(modules), score, self.step
+            if self.signal.rewind:
+                modules.load_state_dict(best)
+            if after_round:
+                after_round(Progress(self.rounds, self.step, self.loss, score, self.save))
+        modules.load_state_dict(best)
+        seconds = time.perf_counter() - self.started
+        return Result(status, best_score, best_step, self.step, self.images, seconds)
+
+    def _round(self) -> None:
+        images, loss = self.steps.take(self._plan())
+        self.images += images
+        self.loss = loss.item()
+        self._count_round()
+
+    def _count_round(self) -> None:
+        self.step += self.schedule.round_steps
+        self.rounds += 1
+
+    def _score(self) -> float:
+        if self.method.calibrated:
+            self.calibration()
+        return self.validating().item() if self.val_views else nan
+
+    def _plan(self) -> Round:
+        """The next round's draws, on the CPU."""
+        batches = [next(self.sampler) for _ in range(self.schedule.round_steps)]
+        positions = torch.cat([batch.flatten() for batch in batches])
+        views = self.train_views.draw(len(positions), self.view_rng)
+        lam = torch.rand(len(batches), generator=self.batch_rng)
+        rates = [self.schedule.rate(self.step + i) for i in range(len(batches))]
+        shapes = [(len(batch), batch.shape[1]) for batch in batches]
+        return Round(shapes, positions, views, lam, torch.tensor(rates))
+
+    def save(self) -> Saved:
+        """What this training could go on from."""
+        tensors = dict(self.steps.modules.state_dict())
+        for i, moment in enumerate(self.steps.moments):
+            tensors[f"momentum.{i}"] = moment
+        return Saved(self.rounds, {name: value.clone() for name, value in tensors.items()})
+
+    def go_on_from(self, saved: Saved) -> None:
+        """Be where `save` was called: weights, momentum and every generator."""
+        weights = {k: v for k, v in saved.tensors.items() if not k.startswith("momentum.")}
+        self.steps.modules.load_state_dict(weights)
+        for i, moment in enumerate(self.steps.moments):
+            moment.copy_(saved.tensors[f"momentum.{i}"])
+        for _ in range(saved.rounds):  # draw what was drawn, so that the next draws are the same
+            self.images += len(self._plan().positions)
+            self.signal = self.schedule.observe(nan)
+            self._count_round()
 
 
 def _helpers(
-    method: Method, net: nn.Module, train: Views, features: Features | None, seed: int
+    method: Method, net: nn.Module, train_views: Views, features: Features | None, seed: int
 ) -> nn.ModuleDict:
-    problem = Problem(net.head.out_features, len(train), len(train.labels.unique()))
-    if method.white_box:
+    classes = net.head.out_features
+    problem = Problem(classes, len(train_views), len(train_views.labels.unique()))
+    if features is not None:
         with torch.no_grad():
-            maps = net.eval().forward_features(train.plain(slice(0, 1)))[0][INNER]
-        problem = problem._replace(
-            student=[tuple(level.shape[1:]) for level in maps], teacher=features.shapes
-        )
+            maps, _ = net.eval().forward_features(train_views.plain(slice(0, 1)))
+        shapes = [tuple(level.shape[1:]) for level in maps[INNER]]
+        problem = problem._replace(student=shapes, teacher=features.shapes)
     with seeded(seed, "helper weights"):
-        return method.helpers(problem).to(train.labels.device)
+        return method.helpers(problem).to(train_views.labels.device)
 
 
 def _state(modules: nn.Module) -> dict[str, Tensor]:

@@ -1,7 +1,11 @@
-"""The optimiser steps of one training: the same work on the same memory, so that CUDA can record
-it.
+"""The optimiser steps of one training.
+
+A step does the same work on the same memory every time, so that CUDA can record it.
 """
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import torch
@@ -13,21 +17,70 @@ from ..recipes import Recipe
 from .features import Features
 from .graphs import GraphReplay
 
+Shape = tuple[int, int]  # of a batch: [k, B]
+
 
 class Round(NamedTuple):
-    """What the steps of one round are made of, on the device; a step takes the next part of it."""
+    """What the steps of one round are made of; a step takes the next part of it."""
 
-    shapes: list[tuple[int, int]]  # a step: [k, B]
-    index: Tensor  # positions in the training split, flat
-    views: Tensor  # [len(index), 3]
-    mixing: Tensor  # a step
-    rates: Tensor  # a step: the learning rate
+    shapes: Sequence[Shape]  # a step
+    positions: Tensor  # [images] in the training split, those of all steps one after another
+    views: Tensor  # [images, 3]
+    lam: Tensor  # [steps]
+    rates: Tensor  # [steps] learning rates
+
+
+class Room(NamedTuple):
+    """Where a round's draws are copied to: fixed places on the device, which graphs find again."""
+
+    positions: Tensor
+    views: Tensor
+    lam: Tensor
+    rates: Tensor
+
+    @classmethod
+    def like(cls, plan: Round, batch: int, device: torch.device) -> "Room":
+        """Room for the longest round.
+
+        Pairs take two images, and short batches that were joined one more than a batch has.
+        """
+        steps = len(plan.shapes)
+        images = 2 * (batch + 1) * steps
+        return cls(
+            plan.positions.new_empty(images, device=device),
+            plan.views.new_empty(images, 3, device=device),
+            plan.lam.new_empty(steps, device=device),
+            plan.rates.new_empty(steps, device=device),
+        )
+
+    def hold(self, plan: Round) -> None:
+        """Copy a round's draws here."""
+        images = len(plan.positions)
+        self.positions[:images].copy_(plan.positions)
+        self.views[:images].copy_(plan.views)
+        self.lam.copy_(plan.lam)
+        self.rates.copy_(plan.rates)
 
 
 class Steps:
     """Network, helpers and optimiser of one training, and the round that they are in.
 
-    bfloat16: convolutions under autocast; weights, logits and losses stay float32.
+    Parameters
+    ----------
+    net, helpers : nn.Module
+        What is trained.
+    method : Method
+    recipe : Recipe
+    train_views : Views
+        Of the training images.
+    teacher_logits : Tensor [N, C] or None
+        Kept answers about them.
+    features : Features or None
+        Kept feature maps of them, for white-box methods.
+    helper_rng : torch.Generator
+        On the device, for what a term draws.
+    bfloat16 : bool
+        Convolutions under autocast; weights, logits and losses stay float32.
     """
 
     def __init__(
@@ -36,93 +89,96 @@ class Steps:
         helpers: nn.ModuleDict,
         method: Method,
         recipe: Recipe,
-        train: Views,
-        teacher: Tensor | None,
+        train_views: Views,
+        teacher_logits: Tensor | None,
         features: Features | None,
-        chance: torch.Generator,
+        helper_rng: torch.Generator,
         bfloat16: bool,
     ):
-        self.net, self.helpers, self.method, self.train = net, helpers, method, train
-        self.teacher, self.features, self.chance, self.bfloat16 = (
-            teacher,
-            features,
-            chance,
-            bfloat16,
-        )
+        self.net = net
+        self.helpers = helpers
+        self.method = method
+        self.train_views = train_views
+        self.teacher_logits = teacher_logits
+        self.features = features
+        self.helper_rng = helper_rng
+        self.bfloat16 = bfloat16
+        self.batch = recipe.batch
         self.modules = nn.ModuleDict({"net": net, "helpers": helpers})
-        device = self.device = train.labels.device
-        self.rate = torch.tensor(recipe.learning_rate, device=device)
-        self.optimiser = torch.optim.SGD(
+        self.device = train_views.labels.device
+        self.rate = torch.tensor(recipe.learning_rate, device=self.device)
+        self.optimiser = self._optimiser(recipe)
+        self.room: Room | None = None
+        self.at = torch.zeros(1, dtype=torch.long, device=self.device)  # images of the round so far
+        self.step = torch.zeros(1, dtype=torch.long, device=self.device)
+        self.total = torch.zeros((), device=self.device)  # losses of the round so far, summed
+        self._take = GraphReplay(self._one, self.device, helper_rng)
+
+    def _optimiser(self, recipe: Recipe) -> torch.optim.SGD:
+        optimiser = torch.optim.SGD(
             self.modules.parameters(),
             self.rate,
             recipe.momentum,
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        for (
-            parameter
-        ) in self.modules.parameters():  # zeros, in the parameter's memory format, as `fused` needs
-            self.optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-        self.round: Round | None = None  # the round's draws, copied to where graphs find them
-        self.batch = recipe.batch
-        self.at, self.step = (torch.zeros(1, dtype=torch.long, device=device) for _ in range(2))
-        self.total = torch.zeros((), device=device)  # the sum of the losses of the round so far
-        self._take = GraphReplay(self._one, device, chance)
+        # momentum from the start, in each parameter's memory format, as `fused` needs
+        for parameter in self.modules.parameters():
+            optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        return optimiser
+
+    @property
+    def moments(self) -> list[Tensor]:
+        """The momentum of each parameter."""
+        return [state["momentum_buffer"] for state in self.optimiser.state.values()]
 
     def take(self, plan: Round) -> tuple[int, Tensor]:
         """Take the steps of a round: images that went through the student, and the mean loss."""
-        if (
-            self.round is None
-        ):  # room for the longest round: pairs, and the short batches that were joined
-            most = 2 * (self.batch + 1) * len(plan.shapes)
-            self.round = Round(
-                [],
-                *(
-                    new.new_empty(
-                        most if len(new) > len(plan.shapes) else len(new),
-                        *new.shape[1:],
-                        device=self.device,
-                    )
-                    for new in plan[1:]
-                ),
-            )
-        for mine, new in zip(self.round[1:], plan[1:], strict=True):
-            mine[: len(new)].copy_(new)
+        if self.room is None:
+            self.room = Room.like(plan, self.batch, self.device)
+        self.room.hold(plan)
         for counter in (self.at, self.step, self.total):
             counter.zero_()
         self.modules.train()
         images = sum(self._take(shape) for shape in plan.shapes)
         return images, self.total / len(plan.shapes)
 
-    def _one(self, shape: tuple[int, int]) -> int:
-        k, count = shape
-        mine = self.at + torch.arange(k * count, device=self.device)
-        index, views = self.round.index[mine], self.round.views[mine]
-        mixing, rate = (
-            values.index_select(0, self.step)[0] for values in (self.round.mixing, self.round.rates)
-        )
-        inputs = self.train.random(index, views).split(count)
-        index = index.view(k, count)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits, maps = self.method.forward(self.net, list(inputs), mixing)
-        batch = Batch(
-            index,
-            self.train.labels[index],
-            None if self.teacher is None else self.teacher[index],
-            logits,
-            mixing,
-            self.train.labels,
-            self.helpers,
-            self.chance,
-            [level.to(logits.dtype) for level in maps],
-            self.features[index] if self.method.white_box else (),
-        )
-        loss = sum(self.method.loss(batch).values())
-        self.rate.copy_(rate)
+    def _one(self, shape: Shape) -> int:
+        """One step; how many images went through the student."""
+        batch = self._batch(shape)
+        loss = reduce(add, self.method.loss(batch).values())
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         self.total += loss.detach()
+        k, count = shape
         self.at += k * count
         self.step += 1
-        return logits.shape[0] * logits.shape[1]
+        passes, images = batch.student_logits.shape[:2]
+        return passes * images
+
+    def _batch(self, shape: Shape) -> Batch:
+        """The next part of the round, with what the student makes of it."""
+        assert self.room is not None
+        k, count = shape
+        mine = self.at + torch.arange(k * count, device=self.device)
+        positions, views = self.room.positions[mine], self.room.views[mine]
+        lam = self.room.lam.index_select(0, self.step)[0]
+        self.rate.copy_(self.room.rates.index_select(0, self.step)[0])
+        inputs = list(self.train_views.random(positions, views).split(count))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            logits, maps = self.method.forward(self.net, inputs, lam)
+        index = positions.view(k, count)
+        labels = self.train_views.labels
+        return Batch(
+            index=index,
+            labels=labels[index],
+            teacher_logits=None if self.teacher_logits is None else self.teacher_logits[index],
+            student_logits=logits,
+            lam=lam,
+            all_labels=labels,
+            helpers=self.helpers,
+            helper_rng=self.helper_rng,
+            student_maps=[level.to(logits.dtype) for level in maps],
+            teacher_maps=self.features[index] if self.features is not None else (),
+        )
