@@ -91,8 +91,9 @@ def _start_worker(threads: int) -> None:
     parent = multiprocessing.parent_process()
 
     def follow() -> None:  # never outlive the batch
-        parent.join()
-        os._exit(1)
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
 

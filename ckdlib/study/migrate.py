@@ -98,7 +98,8 @@ def renew_card(path: Path) -> None:
 
 
 def _images(split: Path) -> int:
-    return int(re.search(r"-n(\d+)-", split.name)[1])
+    found = re.search(r"-n(\d+)-", split.name)
+    return int(found[1]) if found else 0
 
 
 def _rename_split(path: Path) -> None:
@@ -109,13 +110,14 @@ def _rename_split(path: Path) -> None:
 
 
 def _renew_ledger(folder: Path, datasets: Mapping[str, str]) -> bool:
-    """Move the shards of a ledger to where `Place.ledger` looks for them now; False if it is up to
-    date or unknown.
+    """Move the shards of a ledger to where `Workspace.ledger` looks for them now.
+
+    False if it is up to date or unknown.
     """
     shards = sorted(folder.glob("calls-*.safetensors"))
     origin = read_tensors(shards[0])[1] if shards else {}
     seed = re.fullmatch(r"random view, seed (\d+)", origin.get("view", ""))
-    name = datasets.get(origin.get("dataset"))
+    name = datasets.get(origin.get("dataset", ""))
     if not seed or not name:
         return False
     view = TRANSFORMS[name].view(int(seed[1]))

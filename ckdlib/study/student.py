@@ -189,8 +189,10 @@ def probe(key: str, inputs: StudentInputs, net: nn.Module, progress: Progress) -
     `offset` is the norm of what calibration would add to the logits, `calibrated_accuracy` the test
     accuracy if that were added.
     """
-    logits = predict(net, inputs.test_views)
     offset = inputs.offset(net)
+    if offset is None:
+        raise ValueError("a student that asks no teacher has no offset to probe")
+    logits = predict(net, inputs.test_views)
     labels = inputs.test_views.labels
     return {
         "run": key,

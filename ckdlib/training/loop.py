@@ -128,8 +128,7 @@ class _Training:
         self.started = time.perf_counter()
         device = train_views.labels.device
         bfloat16 = precision == "bfloat16"
-        self.method = method
-        self.train_views, self.val_views = train_views, val_views
+        self.train_views = train_views
         self.schedule = start(recipe, steps_per_epoch(len(train_views), recipe.batch))
         self.batch_rng = generator(seed, "order")
         self.view_rng = generator(seed, "views")
@@ -145,12 +144,15 @@ class _Training:
             bfloat16,
         )
         self.sampler = method.sampler(train_views.labels.cpu(), recipe.batch, self.batch_rng)
-        self.calibration = GraphReplay(
-            lambda _: calibrate(net, train_views, teacher_logits, bfloat16), device
-        )
-        self.validating = GraphReplay(
-            lambda _: validate(net, val_views, recipe.monitor, bfloat16), device
-        )
+        self.calibration = self.validation = None
+        if method.calibrated and teacher_logits is not None:
+            self.calibration = GraphReplay(
+                lambda _: calibrate(net, train_views, teacher_logits, bfloat16), device
+            )
+        if val_views is not None:
+            self.validation = GraphReplay(
+                lambda _: validate(net, val_views, recipe.monitor, bfloat16), device
+            )
         self.signal = ScheduleSignal()
         self.rounds = 0
         self.step = 0  # optimiser steps so far
@@ -169,7 +171,7 @@ class _Training:
                 break
             score = self._score()
             self.signal = self.schedule.observe(score)
-            if self.signal.improved or self.val_views is None:
+            if self.signal.improved or self.validation is None:
                 best, best_score, best_step = _state(modules), score, self.step
             if self.signal.rewind:
                 modules.load_state_dict(best)
@@ -190,9 +192,9 @@ class _Training:
         self.rounds += 1
 
     def _score(self) -> float:
-        if self.method.calibrated:
+        if self.calibration:
             self.calibration()
-        return self.validating().item() if self.val_views else nan
+        return self.validation().item() if self.validation else nan
 
     def _plan(self) -> Round:
         """The next round's draws, on the CPU."""

@@ -87,10 +87,11 @@ class Milestones:
         return ScheduleSignal(stop=self.epoch >= self.recipe.max_epochs)
 
 
-SCHEDULES = {"plateau": Plateau, "one_cycle": OneCycle, "milestones": Milestones}
+Schedule = Plateau | OneCycle | Milestones
+SCHEDULES: dict[str, type[Plateau] | type[OneCycle] | type[Milestones]] = {"plateau": Plateau, "one_cycle": OneCycle, "milestones": Milestones}
 
 
-def start(recipe: Recipe, epoch_steps: int) -> "Plateau | OneCycle | Milestones":
+def start(recipe: Recipe, epoch_steps: int) -> Schedule:
     """The schedule of one training whose epoch has `epoch_steps` steps."""
     choose("schedule", recipe.schedule, SCHEDULES)
     return SCHEDULES[recipe.schedule](recipe, epoch_steps)
