@@ -1,7 +1,39 @@
 """Comparative Knowledge Distillation: small image classifiers from few teacher calls.
 
-Data flows one way: images (`data`) -> teacher calls (`teacher`, `ledger`) -> students (`methods`,
-`losses`, `train`) -> rows (`study`, `store`) -> tables and figures (`analysis`, `plots`).
+Data flows one way: images -> teacher calls -> students -> rows -> tables and figures; each has its
+folder (docs/architecture.md). The names below are what most users need; they are looked up when
+they are first used, so that importing this package costs nothing.
 """
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.2.0"
+
+_PLACES = {
+    "Ledger": "teachers",
+    "Recipe": "recipes",
+    "Store": "study",
+    "Views": "images",
+    "Workspace": "study",
+    "fit": "training",
+    "load_dataset": "images",
+    "load_teacher": "teachers",
+    "make_teacher": "study",
+    "open_workspace": "study",
+    "pixels": "images",
+    "predict": "training",
+    "run": "study",
+    "select": "study",
+    "split": "images",
+    "status": "study",
+    "teacher_view": "images",
+    "validate": "training",
+}
+__all__ = [*_PLACES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-MONITORS = (
-    "accuracy",
-    "loss",
-)  # of the validation images; the code watches accuracy, the paper says loss
+# What early stopping may watch of the validation images: the code watches accuracy, the paper says
+# loss.
+MONITORS = ("accuracy", "loss")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,11 @@ class Milestones:
 
 
 Schedule = Plateau | OneCycle | Milestones
-SCHEDULES: dict[str, type[Plateau] | type[OneCycle] | type[Milestones]] = {"plateau": Plateau, "one_cycle": OneCycle, "milestones": Milestones}
+SCHEDULES: dict[str, type[Plateau] | type[OneCycle] | type[Milestones]] = {
+    "plateau": Plateau,
+    "one_cycle": OneCycle,
+    "milestones": Milestones,
+}
 
 
 def start(recipe: Recipe, epoch_steps: int) -> Schedule:

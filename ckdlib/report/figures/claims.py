@@ -3,6 +3,7 @@
 Every outcome has a colour (Okabe and Ito's), a marker and a hatch of its own, so that the figures
 can be read in grey print. Tables are those of `verdicts` and `directions`.
 """
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ class Look(NamedTuple):
     colour: str
     marker: str
     hatch: str
-    ink: str                             # of a count written on the colour
+    ink: str  # of a count written on the colour
     filled: bool = True
 
 
@@ -32,16 +33,16 @@ LOOKS = {
     NOT_RUN: Look("#ffffff", ".", "", "#555555"),
     NOT_COMPARABLE: Look("#cccccc", "s", "....", "black", filled=False),
 }
-UNITS = {                                # of a difference, so that the claimed side is the right
+UNITS = {  # of a difference, so that the claimed side is the right
     "accuracy": "points of accuracy above",
     "narrowing": "points of accuracy above",
     "calls": "% fewer teacher calls",
     "correlation": "correlation gap below",
     "height": "log10 singular values below",
 }
-ROW, WIDTH, SMALL = 0.135, 2.75, 6       # inches a row and a column, points of its text
-DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}   # of lines on white
-REACH = 3.0                              # deltas that a panel of `numbers` shows
+ROW, WIDTH, SMALL = 0.135, 2.75, 6  # inches a row and a column, points of its text
+DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}  # of lines on white
+REACH = 3.0  # deltas that a panel of `numbers` shows
 
 
 def overview(judged: pd.DataFrame) -> Figure:
@@ -62,8 +63,10 @@ def overview(judged: pd.DataFrame) -> Figure:
         panel.spines[["left", "bottom"]].set_visible(False)
     panels[0].set_yticks(range(len(wheres) + 1), ["all", *wheres], fontsize=8)
     panels[0].tick_params(left=False)
-    handles = [Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="#555555", label=outcome)
-               for outcome, look in LOOKS.items()]
+    handles = [
+        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="#555555", label=outcome)
+        for outcome, look in LOOKS.items()
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     return figure
 
@@ -73,12 +76,29 @@ def _bar(panel: Axes, place: int, found: pd.Series) -> None:
     for outcome in OUTCOMES:
         if count := found.get(outcome, 0):
             look, width = LOOKS[outcome], count / total
-            panel.barh(place, width, 0.8, left, color=look.colour, hatch=look.hatch,
-                       edgecolor="#555555", linewidth=0.5,
-                       linestyle="--" if outcome == NOT_RUN else "-")
-            panel.text(left + width / 2, place, count, color=look.ink, fontsize=7, ha="center",
-                       va="center", bbox=None if not look.hatch else
-                       {"facecolor": look.colour, "edgecolor": "none", "pad": 0.8})
+            panel.barh(
+                place,
+                width,
+                0.8,
+                left,
+                color=look.colour,
+                hatch=look.hatch,
+                edgecolor="#555555",
+                linewidth=0.5,
+                linestyle="--" if outcome == NOT_RUN else "-",
+            )
+            panel.text(
+                left + width / 2,
+                place,
+                count,
+                color=look.ink,
+                fontsize=7,
+                ha="center",
+                va="center",
+                bbox=None
+                if not look.hatch
+                else {"facecolor": look.colour, "edgecolor": "none", "pad": 0.8},
+            )
             left += width
     panel.text(1.01, place, total if total else "–", fontsize=7, va="center", color="#555555")
 
@@ -89,8 +109,9 @@ def numbers(judged: pd.DataFrame) -> Figure:
     shown = judged[~judged["number"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
         return _empty("no number has been judged: not yet run")
-    scaled = {name: (shown[name] - shown["paper"]) / shown["delta"]
-              for name in ("ours", "low", "high")}
+    scaled = {
+        name: (shown[name] - shown["paper"]) / shown["delta"] for name in ("ours", "low", "high")
+    }
     shown, pairs = shown.assign(**scaled), list(dict.fromkeys(shown["pair"]))
     lines = {pair: _lines(judged[judged["pair"] == pair], shown, "number") for pair in pairs}
     most = max(map(len, lines.values()))
@@ -114,12 +135,19 @@ def directions(judged: pd.DataFrame) -> Figure:
         return _empty("no direction has been judged: not yet run")
     units = [unit for unit in dict.fromkeys(UNITS.values()) if unit in set(_unit(shown))]
     pairs = [pair for pair in dict.fromkeys(judged["pair"]) if pair in set(shown["pair"])]
-    cells = {(unit, pair): _lines(_cell(judged, unit, pair), _cell(shown, unit, pair), "direction")
-             for unit in units for pair in pairs}
+    cells = {
+        (unit, pair): _lines(_cell(judged, unit, pair), _cell(shown, unit, pair), "direction")
+        for unit in units
+        for pair in pairs
+    }
     most = [max(len(cells[unit, pair]) for pair in pairs) for unit in units]
     heights = [max(rows, 2) for rows in most]
-    figure, grid = _figure(0.8 + 0.5 * len(units) + ROW * sum(heights),
-                           max(5, 0.4 + WIDTH * len(pairs)), len(pairs), heights)
+    figure, grid = _figure(
+        0.8 + 0.5 * len(units) + ROW * sum(heights),
+        max(5, 0.4 + WIDTH * len(pairs)),
+        len(pairs),
+        heights,
+    )
     for panels, unit, rows in zip(np.reshape(grid, (len(units), -1)), units, most, strict=True):
         for panel, pair in zip(panels, pairs, strict=True):
             if unit == units[0]:
@@ -129,8 +157,9 @@ def directions(judged: pd.DataFrame) -> Figure:
                 continue
             panel.axvspan(0, 1e9, color="#000000", alpha=0.06, linewidth=0)
             panel.axvline(0, color="black", linewidth=0.8)
-            _forest(panel, cells[unit, pair], "direction", rows,
-                    _reach(shown[_unit(shown) == unit]))
+            _forest(
+                panel, cells[unit, pair], "direction", rows, _reach(shown[_unit(shown) == unit])
+            )
             panel.set_xlabel(unit, fontsize=7)
     _legend(figure, shown["direction"])
     return figure
@@ -142,8 +171,10 @@ def _with_pairs(judged: pd.DataFrame) -> pd.DataFrame:
         return judged.assign(pair="")
     everywhere = judged["pair"] == "all"
     first = next((pair for pair in judged["pair"] if pair != "all"), "all")
-    return judged.assign(pair=judged["pair"].mask(everywhere, first), label=judged["label"].mask(
-        everywhere, judged["label"] + ", all pairs"))
+    return judged.assign(
+        pair=judged["pair"].mask(everywhere, first),
+        label=judged["label"].mask(everywhere, judged["label"] + ", all pairs"),
+    )
 
 
 def _claimed_side(judged: pd.DataFrame) -> pd.DataFrame:
@@ -173,14 +204,22 @@ def _lines(claims: pd.DataFrame, shown: pd.DataFrame, kind: str) -> list[str | p
     return lines
 
 
-def _forest(panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int, reach: float
-            ) -> None:
+def _forest(
+    panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int, reach: float
+) -> None:
     places, labels = [], []
     for place, line in enumerate(lines):
-        if isinstance(line, str):        # inside the panel: no interval stands in its row
-            panel.text(0.01, place, line, fontsize=SMALL, fontweight="bold", va="center",
-                       transform=panel.get_yaxis_transform(),
-                       bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})
+        if isinstance(line, str):  # inside the panel: no interval stands in its row
+            panel.text(
+                0.01,
+                place,
+                line,
+                fontsize=SMALL,
+                fontweight="bold",
+                va="center",
+                transform=panel.get_yaxis_transform(),
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+            )
         else:
             places.append(place)
             labels.append(line["label"])
@@ -200,18 +239,37 @@ def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame)
             paper, ours = judged.loc[line.name, ["paper", "ours"]]
             said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
     for place, text in said:
-        panel.text(1.04, place, text, fontsize=SMALL - 0.5, va="center", color="#444444",
-                   transform=panel.get_yaxis_transform())
+        panel.text(
+            1.04,
+            place,
+            text,
+            fontsize=SMALL - 0.5,
+            va="center",
+            color="#444444",
+            transform=panel.get_yaxis_transform(),
+        )
 
 
 def _mark(panel: Axes, place: int, line: pd.Series, look: Look, reach: float) -> None:
     mean = float(np.clip(line["ours"], -0.97 * reach, 0.97 * reach))
     colour = DARK.get(look.colour, look.colour)
-    panel.hlines(place, *np.clip([line["low"], line["high"]], -2 * reach, 2 * reach), color=colour,
-                 linewidth=1)
+    panel.hlines(
+        place,
+        *np.clip([line["low"], line["high"]], -2 * reach, 2 * reach),
+        color=colour,
+        linewidth=1,
+    )
     marker = look.marker if mean == line["ours"] else ">" if mean > 0 else "<"
-    panel.plot(mean, place, marker=marker, color=colour, markersize=4.5, markeredgewidth=0.8,
-               markerfacecolor=colour if look.filled else "white", linestyle="")
+    panel.plot(
+        mean,
+        place,
+        marker=marker,
+        color=colour,
+        markersize=4.5,
+        markeredgewidth=0.8,
+        markerfacecolor=colour if look.filled else "white",
+        linestyle="",
+    )
 
 
 def _reach(shown: pd.DataFrame) -> float:
@@ -226,8 +284,16 @@ def _legend(figure: Figure, found: pd.Series) -> None:
     for outcome, look in LOOKS.items():
         if outcome in set(found):
             colour = DARK.get(look.colour, look.colour)
-            handles.append(Line2D([], [], color=colour, marker=look.marker, label=outcome,
-                                  markerfacecolor=colour if look.filled else "white"))
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    color=colour,
+                    marker=look.marker,
+                    label=outcome,
+                    markerfacecolor=colour if look.filled else "white",
+                )
+            )
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
 
 
@@ -238,10 +304,18 @@ def _empty(text: str) -> Figure:
     return figure
 
 
-def _figure(height: float, width: float, columns: int, rows: Sequence[int] = (1,)
-            ) -> tuple[Figure, Sequence[Axes]]:
+def _figure(
+    height: float, width: float, columns: int, rows: Sequence[int] = (1,)
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure and its panels, row by row; rows: their heights to one another."""
     from matplotlib.pyplot import subplots
-    figure, grid = subplots(len(rows), columns, figsize=(width, height), squeeze=False,
-                            layout="constrained", height_ratios=rows)
+
+    figure, grid = subplots(
+        len(rows),
+        columns,
+        figsize=(width, height),
+        squeeze=False,
+        layout="constrained",
+        height_ratios=rows,
+    )
     return figure, list(grid.ravel())

@@ -6,7 +6,8 @@ by its marker, and the methods that the paper does not have are dashed, so that 
 in black and white. White-box methods share the colour of their family, pooled comparisons run from
 light to dark with their dimension.
 """
-from typing import Mapping, Sequence
+
+from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -23,13 +24,13 @@ from matplotlib.ticker import (
 from ...errors import choose
 from .style import TEACHER, grid_of_panels, method_style, ordered
 
-AXES = {"n": "n, teacher calls",
-        "student_passes": "images through the student in training"}
+AXES = {"n": "n, teacher calls", "student_passes": "images through the student in training"}
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 
 
-def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = "",
-                    against: Sequence[str] = ("n",)) -> Figure:
+def accuracy_curves(
+    summary: pd.DataFrame, interval: str = "sd", dataset: str = "", against: Sequence[str] = ("n",)
+) -> Figure:
     """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair; error bars are named
     in the figure.
 
@@ -38,9 +39,11 @@ def accuracy_curves(summary: pd.DataFrame, interval: str = "sd", dataset: str = 
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
-    figure, grid = grid_of_panels(len(against), len(pairs), 0.4 + 3.8 * len(against), 1.8 + 4.4 * len(pairs))
-    for panels, axis in zip(grid, against):
-        for panel, pair in zip(panels, pairs):
+    figure, grid = grid_of_panels(
+        len(against), len(pairs), 0.4 + 3.8 * len(against), 1.8 + 4.4 * len(pairs)
+    )
+    for panels, axis in zip(grid, against, strict=True):
+        for panel, pair in zip(panels, pairs, strict=True):
             _curves(panel, summary[summary.pair == pair], axis, interval)
             panel.set(title=pair.replace("-", " → "), xlabel=AXES[axis])
         panels[0].set_ylabel("test accuracy (%)")
@@ -59,8 +62,19 @@ def _curves(panel, cells: pd.DataFrame, axis: str, interval: str) -> None:
         half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
         # so that no error bar covers another
         apart = 1 + 0.006 * (place - (len(shown) - 1) / 2) * (axis == "n")
-        panel.errorbar(curve[axis] * apart, curve["mean"], half, color=how.colour, marker=how.marker,
-                       linestyle=how.line, label=how.label, markersize=6, linewidth=1.3, elinewidth=0.8, capsize=2)
+        panel.errorbar(
+            curve[axis] * apart,
+            curve["mean"],
+            half,
+            color=how.colour,
+            marker=how.marker,
+            linestyle=how.line,
+            label=how.label,
+            markersize=6,
+            linewidth=1.3,
+            elinewidth=0.8,
+            capsize=2,
+        )
     panel.set_xscale("log")
     if axis == "n":
         ticks = sorted(cells.n.unique())
@@ -93,14 +107,25 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
         return figure
     pairs, sizes = cells.pair.unique(), sorted(cells.n.unique())
     shown = ordered(cells.method)[::-1]
-    figure, (panels,) = grid_of_panels(1, len(pairs), 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs), sharey=True)
+    figure, (panels,) = grid_of_panels(
+        1, len(pairs), 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs), sharey=True
+    )
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
-    for panel, pair in zip(panels, pairs):
-        for place, (n, shade) in enumerate(zip(sizes, shades)):
+    for panel, pair in zip(panels, pairs, strict=True):
+        for place, (n, shade) in enumerate(zip(sizes, shades, strict=True)):
             part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
             heights = np.arange(len(shown)) + 0.6 * (place / max(len(sizes) - 1, 1) - 0.5)
-            panel.errorbar(part["mean"], heights, xerr=(part["high"] - part["mean"]), fmt="osD^vPX*p"[place % 9],
-                           color=shade, label=f"n = {n}", markersize=4, capsize=2, linewidth=1)
+            panel.errorbar(
+                part["mean"],
+                heights,
+                xerr=(part["high"] - part["mean"]),
+                fmt="osD^vPX*p"[place % 9],
+                color=shade,
+                label=f"n = {n}",
+                markersize=4,
+                capsize=2,
+                linewidth=1,
+            )
         if zero:
             panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(shown)), [method_style(method).label for method in shown])
@@ -115,20 +140,36 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
     """
     means = cells[cells.target.isna() & cells.fewer.notna()]
     rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
-    figure, (panels,) = grid_of_panels(1, max(1, len(pairs)), 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * max(1, len(pairs)), sharey=True)
-    for panel, pair in zip(panels, pairs):
+    figure, (panels,) = grid_of_panels(
+        1, max(1, len(pairs)), 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * max(1, len(pairs)), sharey=True
+    )
+    for panel, pair in zip(panels, pairs, strict=True):
         for i, method in enumerate(shown := ordered(means.method)):
-            part = means[(means.pair == pair) & (means.method == method)].set_index("rival").reindex(rivals)
+            part = (
+                means[(means.pair == pair) & (means.method == method)]
+                .set_index("rival")
+                .reindex(rivals)
+            )
             heights = np.arange(len(rivals)) + 0.3 * (i - (len(shown) - 1) / 2)
             colour = method_style(method).colour
             panel.hlines(heights, part.low, part.high, color=colour, linewidth=1)
             for filled in (False, True):
                 mine = ((part.bound == "") == filled).to_numpy()
-                panel.plot(part.fewer[mine], heights[mine], linestyle="", marker=method_style(method).marker, color=colour,
-                           markerfacecolor=colour if filled else "white", label=method_style(method).label if filled else None)
+                panel.plot(
+                    part.fewer[mine],
+                    heights[mine],
+                    linestyle="",
+                    marker=method_style(method).marker,
+                    color=colour,
+                    markerfacecolor=colour if filled else "white",
+                    label=method_style(method).label if filled else None,
+                )
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
-        panel.set(title=pair.replace("-", " → "), xlabel="% fewer teacher calls than ... at equal accuracy (hollow: at least)")
+        panel.set(
+            title=pair.replace("-", " → "),
+            xlabel="% fewer teacher calls than ... at equal accuracy (hollow: at least)",
+        )
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -137,27 +178,42 @@ def history(lines: pd.DataFrame) -> Figure:
     """Along a training: the offset's norm, the test accuracy, and what that would be with the
     offset added.
 
-    lines: looks of `students.look`, with the method and seed of their runs; a colour a method, a
+    lines: probes (`study.student.probe`), with the method and seed of their runs; a colour a method, a
     line a run.
     """
-    panels = {"offset": "norm of the offset (logits)", "test_accuracy": "test accuracy (%)",
-              "calibrated_accuracy": "the same with the offset added (%)"}
+    panels = {
+        "offset": "norm of the offset (logits)",
+        "test_accuracy": "test accuracy (%)",
+        "calibrated_accuracy": "the same with the offset added (%)",
+    }
     figure, (row,) = grid_of_panels(1, len(panels), 3.6, 13)
     row[2].sharey(row[1])
-    for panel, (column, label) in zip(row, panels.items()):
+    for panel, (column, label) in zip(row, panels.items(), strict=True):
         for method in ordered(lines.method):
             how = method_style(method)
             for i, (_, part) in enumerate(lines[lines.method == method].groupby("run", sort=False)):
-                panel.plot(part.step, part[column], color=how.colour, linestyle=how.line, marker=how.marker, markersize=4,
-                           markevery=0.1, linewidth=1, label=how.label if i == 0 else None)
+                panel.plot(
+                    part.step,
+                    part[column],
+                    color=how.colour,
+                    linestyle=how.line,
+                    marker=how.marker,
+                    markersize=4,
+                    markevery=0.1,
+                    linewidth=1,
+                    label=how.label if i == 0 else None,
+                )
         panel.set(xlabel="optimiser steps", ylabel=label)
     row[0].set_ylim(0, None)
     row[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
-def spectra(kinds: Mapping[str, pd.DataFrame], teacher: Mapping[str, Sequence[float]],
-            label: str = "singular value") -> Figure:
+def spectra(
+    kinds: Mapping[str, pd.DataFrame],
+    teacher: Mapping[str, Sequence[float]],
+    label: str = "singular value",
+) -> Figure:
     """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard
     deviation).
 
@@ -166,19 +222,48 @@ def spectra(kinds: Mapping[str, pd.DataFrame], teacher: Mapping[str, Sequence[fl
     """
     first, *_, last = kinds
     sizes = sorted(kinds[first].n.unique())
-    figure, grid = grid_of_panels(len(kinds), len(sizes), 0.4 + 2.9 * len(kinds), 2.2 + 3.6 * len(sizes), sharey="row")
-    for panels, (kind, curves) in zip(grid, kinds.items()):
-        for panel, n in zip(panels, sizes):
+    figure, grid = grid_of_panels(
+        len(kinds), len(sizes), 0.4 + 2.9 * len(kinds), 2.2 + 3.6 * len(sizes), sharey="row"
+    )
+    for panels, (kind, curves) in zip(grid, kinds.items(), strict=True):
+        for panel, n in zip(panels, sizes, strict=True):
             if kind in teacher:
-                panel.plot(range(1, len(teacher[kind]) + 1), teacher[kind], color=TEACHER.colour, linewidth=4,
-                           label=TEACHER.label)
+                panel.plot(
+                    range(1, len(teacher[kind]) + 1),
+                    teacher[kind],
+                    color=TEACHER.colour,
+                    linewidth=4,
+                    label=TEACHER.label,
+                )
             for place, method in enumerate(ordered(curves.method)):
-                curve, how = curves[(curves.method == method) & (curves.n == n)], method_style(method)
-                panel.plot(curve["rank"], curve["mean"], color=how.colour, marker=how.marker, linestyle=how.line,
-                           label=how.label, markersize=5, linewidth=1.2, markevery=(place, max(1, len(curve) // 8)))
-                panel.fill_between(curve["rank"], (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
-                                   curve["mean"] + curve["sd"], color=how.colour, alpha=0.12, linewidth=0)
-            panel.set(title=f"n = {n}" if kind == first else "", yscale="log", xlabel="rank" if kind == last else "")
+                curve, how = (
+                    curves[(curves.method == method) & (curves.n == n)],
+                    method_style(method),
+                )
+                panel.plot(
+                    curve["rank"],
+                    curve["mean"],
+                    color=how.colour,
+                    marker=how.marker,
+                    linestyle=how.line,
+                    label=how.label,
+                    markersize=5,
+                    linewidth=1.2,
+                    markevery=(place, max(1, len(curve) // 8)),
+                )
+                panel.fill_between(
+                    curve["rank"],
+                    (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
+                    curve["mean"] + curve["sd"],
+                    color=how.colour,
+                    alpha=0.12,
+                    linewidth=0,
+                )
+            panel.set(
+                title=f"n = {n}" if kind == first else "",
+                yscale="log",
+                xlabel="rank" if kind == last else "",
+            )
         panels[0].set_ylabel(f"{label}, {kind}")
     grid[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure

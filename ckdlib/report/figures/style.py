@@ -1,4 +1,5 @@
 """How every figure looks: a method is drawn the same everywhere."""
+
 from collections.abc import Iterable, Sequence
 from math import log10
 from pathlib import Path
@@ -29,9 +30,11 @@ METHODS = {
     "ckd_calibrated": MethodStyle("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": MethodStyle("CE + CKD", "#117733", "h"),
     "ce+ckd+dist": MethodStyle("CE + CKD + DIST", "#7b3294", "d"),
-} | {f"{family}{suffix}": MethodStyle(f"{name}{suffix.upper()}", colour, marker, line)
-     for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
-     for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))}
+} | {
+    f"{family}{suffix}": MethodStyle(f"{name}{suffix.upper()}", colour, marker, line)
+    for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
+    for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))
+}
 # of 1 to 100 dimensions
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
 TEACHER = MethodStyle("teacher", "#bbbbbb", "", "-")
@@ -45,7 +48,9 @@ def method_style(method: str) -> MethodStyle:
     if method in METHODS or not method.startswith("rkd_"):
         return METHODS.get(method, MethodStyle(method, "#444444", "8", ":"))
     dims = int(method.removeprefix("rkd_"))
-    return MethodStyle(f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2)), "<>hHd8"[dims % 6])
+    return MethodStyle(
+        f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2)), "<>hHd8"[dims % 6]
+    )
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
@@ -58,19 +63,37 @@ def ordered(methods: Iterable[str]) -> list[str]:
         if method not in METHODS and method.startswith("rkd_"):
             return known.index("rkd"), int(method.removeprefix("rkd_"))
         return known.index(method) if method in METHODS else len(known), 0
+
     return sorted(set(methods), key=place)
 
 
 def style() -> None:
     """One style for every figure; called once by each notebook."""
-    seaborn.set_theme("paper", "ticks", font_scale=1.1, rc={
-        "axes.grid": True, "grid.alpha": 0.3, "axes.spines.top": False, "axes.spines.right": False,
-        "figure.dpi": 110, "savefig.dpi": 160, "pdf.fonttype": 42, "legend.frameon": False})
+    seaborn.set_theme(
+        "paper",
+        "ticks",
+        font_scale=1.1,
+        rc={
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "figure.dpi": 110,
+            "savefig.dpi": 160,
+            "pdf.fonttype": 42,
+            "legend.frameon": False,
+        },
+    )
 
 
-def grid_of_panels(rows: int, columns: int, height: float, width: float = 9, sharey: bool | str = False) -> tuple[Figure, Sequence]:
+def grid_of_panels(
+    rows: int, columns: int, height: float, width: float = 9, sharey: bool | str = False
+) -> tuple[Figure, Sequence]:
     from matplotlib.pyplot import subplots
-    return subplots(rows, columns, figsize=(width, height), squeeze=False, sharey=sharey, layout="constrained")
+
+    return subplots(
+        rows, columns, figsize=(width, height), squeeze=False, sharey=sharey, layout="constrained"
+    )
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

@@ -1,4 +1,5 @@
 """Figures of the tour: a teacher call, a comparison, an offset."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from .style import grid_of_panels, method_style
 def teacher_calls(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
     """Images [K, 3, H, W] as the teacher saw them above its logits [K, C]."""
     figure, grid = grid_of_panels(2, len(images), height=4)
-    for place, (image, row) in enumerate(zip(images, logits)):
+    for place, (image, row) in enumerate(zip(images, logits, strict=True)):
         _show(grid[0][place], image)
         _bars(grid[1][place], row, classes)
     grid[1][0].set_ylabel("teacher's logit")
@@ -32,14 +33,22 @@ def comparison(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure
 def offset_blindness(student: Tensor, target: Tensor) -> Figure:
     """`ckd` and `mse` of logits [B, C] while one constant is added to a class of the student."""
     from ...losses import ckd, mse
+
     figure, grid = grid_of_panels(1, 1, height=3, width=5)
     offsets = np.linspace(-3, 3, 61)
     direction = torch.eye(student.shape[1])[0]
     for method, loss in (("ckd", ckd), ("mse", mse)):
         how = method_style(method)
-        grid[0][0].plot(offsets, [float(loss(student + float(o) * direction, target)) for o in offsets],
-                        color=how.colour, linestyle=how.line, label=how.label)
-    grid[0][0].set(xlabel="constant added to one class of every student logit vector", ylabel="loss")
+        grid[0][0].plot(
+            offsets,
+            [float(loss(student + float(o) * direction, target)) for o in offsets],
+            color=how.colour,
+            linestyle=how.line,
+            label=how.label,
+        )
+    grid[0][0].set(
+        xlabel="constant added to one class of every student logit vector", ylabel="loss"
+    )
     grid[0][0].legend()
     return figure
 
@@ -55,7 +64,9 @@ def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Fi
     grid[0][0].bar(range(len(classes)), shares[order], color="#0072b2")
     if len(classes) <= 30:
         grid[0][0].set_xticks(range(len(classes)), [classes[c] for c in order])
-    grid[0][0].set(xlabel="class, ascending", ylabel="test accuracy (%)", ylim=(max(0, shares.min() - 10), 100))
+    grid[0][0].set(
+        xlabel="class, ascending", ylabel="test accuracy (%)", ylim=(max(0, shares.min() - 10), 100)
+    )
     return figure
 
 
@@ -66,7 +77,9 @@ def _show(panel, image: Tensor, title: str = "") -> None:
     panel.set_axis_off()
 
 
-def _bars(panel, values: Tensor, classes: Sequence[str], title: str = "", colour: str = "#0072b2") -> None:
+def _bars(
+    panel, values: Tensor, classes: Sequence[str], title: str = "", colour: str = "#0072b2"
+) -> None:
     panel.bar(range(len(classes)), values.numpy(), color=colour)
     panel.axhline(0, color="black", linewidth=0.6)
     panel.set(title=title, xlabel="class")
