@@ -178,8 +178,8 @@ def history(lines: pd.DataFrame) -> Figure:
     """Along a training: the offset's norm, the test accuracy, and what that would be with the
     offset added.
 
-    lines: probes (`study.student.probe`), with the method and seed of their runs; a colour a method, a
-    line a run.
+    lines: probes (`study.student.probe`), with the method and seed of their runs; a colour a
+    method, a line a run.
     """
     panels = {
         "offset": "norm of the offset (logits)",
