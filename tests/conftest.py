@@ -1,4 +1,6 @@
-"""Shared fixtures: digits, a small trained teacher, class folders of coloured images, a place in a temporary folder."""
+"""Shared fixtures: digits, a small trained teacher, class folders of coloured images, a place in a
+temporary folder.
+"""
 
 from dataclasses import replace
 

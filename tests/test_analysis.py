@@ -213,7 +213,8 @@ def prices(pair):
 def test_delta_is_the_papers(pair):
     """Its printed calls are rounded to ten, so that its deltas are met within half a point.
 
-    One cell differs: for resnet32 at 30 % it passes over Mixup, whose dash says that it is there before CKD.
+    One cell differs: for resnet32 at 30 % it passes over Mixup, whose dash says that it is there
+    before CKD.
     """
     found = report.reductions(prices(pair), paper.CKD).set_index("target")
     for target, delta in zip(paper.TABLE1_TARGETS, paper.TABLE1_DELTA[pair]):

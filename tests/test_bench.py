@@ -1,4 +1,6 @@
-"""The benchmark: its straightforward implementation computes the library's losses; its lines hold what they must."""
+"""The benchmark: its straightforward implementation computes the library's losses; its lines hold
+what they must.
+"""
 
 import json
 import multiprocessing
@@ -149,7 +151,9 @@ def test_memory_is_that_of_this_process_alone():
 
 
 def test_the_floor():
-    """Of resnet8 by hand: a stem of 16 channels at 32x32 and two convolutions a stage, two of them with a shortcut's."""
+    """Of resnet8 by hand: a stem of 16 channels at 32x32 and two convolutions a stage, two of them
+    with a shortcut's.
+    """
     assert models.activations("resnet8", 100, 32) == 16 * 32**2 * 3 + 32 * 16**2 * 3 + 64 * 8**2 * 3
     case = bench.Case("resnet20", "resnet8", "kd", "cuda", "bfloat16", 1)
     assert bench.floor(case, 1e30, 1e12) == pytest.approx(14 * 2 * 64 * 86016 / 1e12)

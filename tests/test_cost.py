@@ -1,4 +1,6 @@
-"""Costs that must not grow: opening a large store, keeping a row of many, importing, a notebook around an experiment."""
+"""Costs that must not grow: opening a large store, keeping a row of many, importing, a notebook
+around an experiment.
+"""
 
 import json
 import subprocess
@@ -54,7 +56,8 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
 
 def test_importing_costs_little_beyond_torch():
     code = (
-        "import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, ckdlib.study.batch; "
+        "import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, "
+        "ckdlib.study.batch; "
         "print(time.perf_counter() - started)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

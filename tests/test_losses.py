@@ -1,4 +1,6 @@
-"""Losses against golden numbers of the published code, against naive loops, and by their mathematical properties."""
+"""Losses against golden numbers of the published code, against naive loops, and by their
+mathematical properties.
+"""
 
 from itertools import permutations
 from math import exp, log, sqrt
@@ -25,7 +27,7 @@ def golden(name):
 
 
 def close(ours, expected, tolerance=1e-10):
-    """Relative to the largest entry, as some gradients have entries that are zero up to rounding."""
+    """Relative to the largest entry, as some gradients have entries of rounding alone."""
     assert ours.shape == expected.shape
     assert (ours.detach() - expected).abs().max() <= tolerance * expected.abs().max().clamp(
         min=1e-300

@@ -176,7 +176,7 @@ def test_the_inner_losses_reach_the_student():
 
 
 def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
-    """Each class twice over: its gradient stays, and with 100 classes it is that of five times CKD."""
+    """Each class twice over: its gradient stays, of 100 classes it is that of five times CKD."""
 
     def pull(student, teacher, term):
         student = student.clone().requires_grad_()
@@ -235,8 +235,10 @@ def fixed_batch(method, classes=10, count=8):
 
 
 def test_a_changed_formula_has_a_new_version():
-    """Every term's value on one batch, beside its definition as they were kept: whoever changes a formula raises its
-    version in `losses.VERSIONS` (else finished runs would pass for runs of the new formula) and keeps the new value."""
+    """Every term's value on one batch, beside its definition as they were kept: whoever changes a
+    formula raises its version in `losses.VERSIONS` (else finished runs would pass for runs of
+    the new formula) and keeps the new value.
+    """
     kept = {(line["method"], line["term"]): line for line in json.loads(GOLDEN.read_text())}
     for name in [*methods.METHODS, "rkd_5"]:
         method = methods.get(name)

@@ -19,7 +19,9 @@ SIZES = {32: 100, 56: 196}  # image side -> classes
 
 
 def fill(net: nn.Module, scheme: str, gain: float) -> None:
-    """Weights by formula, so that no weights need to be stored (see the golden numbers' description)."""
+    """Weights by formula, so that no weights need to be stored (see the golden numbers'
+    description).
+    """
     state = net.state_dict()
     for k, name in enumerate(sorted(state)):
         value = state[name]

@@ -1,4 +1,6 @@
-"""The committed notebooks: executed in order, thin, with outputs that a new run gives again; and the batch itself."""
+"""The committed notebooks: executed in order, thin, with outputs that a new run gives again; and
+the batch itself.
+"""
 
 import json
 import subprocess

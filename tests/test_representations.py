@@ -1,4 +1,6 @@
-"""Measures of logits against loops and known matrices; what is made of them for Figure 5 and Table 3."""
+"""Measures of logits against loops and known matrices; what is made of them for Figure 5 and Table
+3.
+"""
 
 from math import exp, log, sqrt
 
@@ -154,7 +156,9 @@ def test_curves_and_their_height(measured):
 
 
 def test_rounding_is_no_singular_value(measured):
-    """Logits of few features have few singular values; what float32 leaves beyond them is neither shown nor compared."""
+    """Logits of few features have few singular values; what float32 leaves beyond them is neither
+    shown nor compared.
+    """
     lengthened = measured.assign(raw=measured.raw.map(lambda values: [*values, values[0] * 1e-8]))
     ranks = report.spectra(lengthened)["raw"]["rank"]
     assert set(ranks) == set(report.spectra(measured)["raw"]["rank"])

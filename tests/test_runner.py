@@ -426,7 +426,9 @@ def test_a_killed_batch_goes_on(tmp_path, teachers):
 
 
 def test_images_cut_another_way_are_another_run_and_another_ledger(folder, tmp_path):
-    """As with --no-flip: the mirrored row is no answer, and the answers about mirrored images are none."""
+    """As with --no-flip: the mirrored row is no answer, and the answers about mirrored images are
+    none.
+    """
 
     def at(results, flip):
         return open_workspace(
@@ -503,7 +505,9 @@ def test_rows_tell_their_precision_and_a_folder_keeps_to_one(here, brief):
 
 
 def test_a_student_is_followed_along_its_training(here):
-    """By the looks that its experiment asks for; the last one sees the student that row and measures tell of."""
+    """By the looks that its experiment asks for; the last one sees the student that row and
+    measures tell of.
+    """
     runs = [
         replace(run, recipe=replace(run.recipe, schedule="one_cycle", steps=20, checks=10))
         for run in study.select(

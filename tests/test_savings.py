@@ -35,7 +35,9 @@ def mean(found):
 
 
 def test_by_hand():
-    """Lines of one slope, the method's 40 calls to the left: of a target at c calls of the rival it needs c - 40."""
+    """Lines of one slope, the method's 40 calls to the left: of a target at c calls of the rival it
+    needs c - 40.
+    """
     table = rows({"ckd": {1: [10, 20, 40]}, "ce+ckd": {1: [15, 25, 45]}})
     found = savings(table, ["ce+ckd"], ["ckd"])
     targets = 15 + 25 / 6 * np.arange(1, 6)  # inside 15 to 40, where both rise

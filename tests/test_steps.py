@@ -1,5 +1,7 @@
-"""What CUDA needs of a step, as far as a machine without one can tell: that nothing waits for the host, that steps live in
-fixed memory, that threads change no student, that bfloat16 changes little. With a CUDA device: recorded steps too."""
+"""What CUDA needs of a step, as far as a machine without one can tell: that nothing waits for the
+host, that steps live in fixed memory, that threads change no student, that bfloat16 changes
+little. With a CUDA device: recorded steps too.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -95,7 +97,9 @@ def steps_of(
 
 @pytest.mark.parametrize("method", EVERY)
 def test_a_step_never_waits_for_the_host(method):
-    """Fake tensors have no values: to ask for one on the host, or for a shape that depends on one, is an error."""
+    """Fake tensors have no values: to ask for one on the host, or for a shape that depends on one,
+    is an error.
+    """
     how, plan = methods.get(method), a_round(methods.get(method))
     parts = training()
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
@@ -258,7 +262,9 @@ def test_threads_stop_when_nobody_waits_for_them(here, brief):
 
 
 def test_bfloat16_trains_the_same_student_but_for_noise(digits):
-    """Losses of the first steps are near; the accuracies of ten students differ by less than their seeds do."""
+    """Losses of the first steps are near; the accuracies of ten students differ by less than their
+    seeds do.
+    """
     part, rest = split(len(digits.train), 200, 0)
     views, test = Views(digits.train[part], digits.transform), Views(digits.test, digits.transform)
     answers, scores = 3 * torch.nn.functional.one_hot(views.labels, 10).float(), {}
@@ -337,7 +343,9 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
 
 
 def test_what_is_recorded_and_when(monkeypatch):
-    """The protocol of `GraphReplay` with a stand-in for CUDA's graphs: once as it is, then recorded, then replayed."""
+    """The protocol of `GraphReplay` with a stand-in for CUDA's graphs: once as it is, then
+    recorded, then replayed.
+    """
     done = []
 
     class Graph:

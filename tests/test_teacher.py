@@ -1,4 +1,6 @@
-"""Teachers: training that resumes, checkpoints that are imported or refused, cards that are checked."""
+"""Teachers: training that resumes, checkpoints that are imported or refused, cards that are
+checked.
+"""
 
 import os
 import time

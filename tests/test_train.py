@@ -1,4 +1,6 @@
-"""The training loop: schedules on scripted curves, best weights, determinism, resumption, calibration."""
+"""The training loop: schedules on scripted curves, best weights, determinism, resumption,
+calibration.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""White box: regressors and losses against golden numbers of the published code; comparisons of features (Equation 5)."""
+"""White box: regressors and losses against golden numbers of the published code; comparisons of
+features (Equation 5).
+"""
 
 import pytest
 import torch
@@ -27,7 +29,9 @@ def hint(values, prefix, student, teacher):
 
 
 def check_parameters(module, values, prefix):
-    """Gradients against golden ones; that of a bias before a batch norm is zero up to rounding in both."""
+    """Gradients against golden ones; that of a bias before a batch norm is zero up to rounding in
+    both.
+    """
     for name, parameter in module.named_parameters():
         expected = values[f"{prefix}{name.replace('.', '_')}"]
         if name == "conv.bias":
@@ -85,7 +89,9 @@ def test_golden_comparative_features(groups, kind):
     }
 
     def group(what):
-        """[2, B, ...]: the means of the first and of the second group, as a batch of pairs holds them."""
+        """[2, B, ...]: the means of the first and of the second group, as a batch of pairs holds
+        them.
+        """
         return torch.stack([(leaves | g)[f"{side}_{what}"].mean(1) for side in ("pos", "neg")])
 
     student, teacher = (
