@@ -120,7 +120,8 @@ def directions(judged: pd.DataFrame) -> Figure:
     heights = [max(rows, 2) for rows in most]
     figure, grid = _figure(0.8 + 0.5 * len(units) + ROW * sum(heights),
                            max(5, 0.4 + WIDTH * len(pairs)), len(pairs), heights)
-    for panels, unit, rows in zip(np.reshape(grid, (len(units), -1)), units, most, strict=True):
+    for at, (unit, rows) in enumerate(zip(units, most, strict=True)):
+        panels = grid[at * len(pairs):(at + 1) * len(pairs)]
         for panel, pair in zip(panels, pairs, strict=True):
             if unit == units[0]:
                 panel.set_title(pair.replace("-", " → "), fontsize=9)
@@ -193,14 +194,14 @@ def _forest(panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int,
 
 def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame) -> None:
     """The paper's number and ours, beside each row."""
-    said = [(-1.2, "paper  ours")]
+    said: list[tuple[float, str]] = [(-1.2, "paper  ours")]
     for place, line in enumerate(lines):
         if not isinstance(line, str):
             places = 3 if line["quantity"] == "correlation" else 1
             paper, ours = judged.loc[line.name, ["paper", "ours"]]
             said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
-    for place, text in said:
-        panel.text(1.04, place, text, fontsize=SMALL - 0.5, va="center", color="#444444",
+    for height, text in said:
+        panel.text(1.04, height, text, fontsize=SMALL - 0.5, va="center", color="#444444",
                    transform=panel.get_yaxis_transform())
 
 

@@ -1,9 +1,10 @@
 """How every figure looks: a method is drawn the same everywhere."""
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import log10
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 import seaborn
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
@@ -68,9 +69,11 @@ def style() -> None:
         "figure.dpi": 110, "savefig.dpi": 160, "pdf.fonttype": 42, "legend.frameon": False})
 
 
-def grid_of_panels(rows: int, columns: int, height: float, width: float = 9, sharey: bool | str = False) -> tuple[Figure, Sequence]:
+def grid_of_panels(rows: int, columns: int, height: float, width: float = 9,
+                   sharey: bool | Literal["row"] = False) -> tuple[Figure, np.ndarray]:
     from matplotlib.pyplot import subplots
-    return subplots(rows, columns, figsize=(width, height), squeeze=False, sharey=sharey, layout="constrained")
+    return subplots(rows, columns, figsize=(width, height), squeeze=False, sharey=sharey,
+                    layout="constrained")
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
