@@ -81,9 +81,13 @@ def _add(made: argparse.ArgumentParser, one: Field) -> None:
         action = "store_false" if one.default else "store_true"
         made.add_argument(flag, dest=one.name, action=action, help=words["help"])
         return
-    many = {"nargs": "+"} if isinstance(one.default, tuple) else {}
     made.add_argument(
-        flag, dest=one.name, type=words["kind"], default=one.default, help=words["help"], **many
+        flag,
+        dest=one.name,
+        nargs="+" if isinstance(one.default, tuple) else None,
+        type=words["kind"],
+        default=one.default,
+        help=words["help"],
     )
 
 
@@ -127,7 +131,7 @@ def main(words: list[str] | None = None) -> int:
 
 def options_of(args: argparse.Namespace) -> Options:
     """The words as one value."""
-    given = {}
+    given: dict[str, Any] = {}
     for one in fields(Options):
         if hasattr(args, one.name):
             value = getattr(args, one.name)

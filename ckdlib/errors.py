@@ -35,6 +35,6 @@ def difference(one, other, name: str = "") -> str:
         return f"{name} {one} and {other}".strip()
     return ", ".join(
         difference(one.get(key), other.get(key), f"{name}.{key}".strip("."))
-        for key in one | other
+        for key in {**one, **other}
         if one.get(key) != other.get(key)
     )

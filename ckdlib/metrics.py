@@ -5,7 +5,7 @@ A measure is taken once, when a student is done, and kept beside its row, so tha
 logits. Logits are [N, C]: test images by classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ def measure(
     calibrated curve and accuracy.
     """
     logits, labels = logits.cpu().double(), labels.cpu()
-    line = {
+    line: dict[str, str | float | None | list[float | None]] = {
         "run": run,
         "raw": _digits(singular_values(logits)),
         "centred": _digits(singular_values(logits - logits.mean(0))),
@@ -106,5 +106,5 @@ def measure(
     return line
 
 
-def _digits(values: Sequence[float]) -> list[float | None]:
+def _digits(values: Iterable[float]) -> list[float | None]:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]

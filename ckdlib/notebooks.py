@@ -108,7 +108,9 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
     for source, experiment in ANALYSES.items():
         own = rows_of_experiment(rows, experiment) if experiment in asked else []
         if any(row["teacher_sha256"] or source not in OF_TEACHERS for row in own):
-            more = {"targets": list(targets)} if source == "03_table1_figure2" else {}
+            more: dict[str, Any] = (
+                {"targets": list(targets)} if source == "03_table1_figure2" else {}
+            )
             pages.execute(source, results=str(workspace.results), save_to=figures, **more)
     pages.execute("10_verdict", folders=[str(workspace.results)], save_to=figures)
     print(f"tables and figures: {figures}, notebooks to read: {pages.folder}/*.html")

@@ -16,7 +16,7 @@ from .errors import InputError
 PRECISIONS = ("float32", "bfloat16")
 
 
-def sha256(*parts: bytes | str) -> str:
+def sha256(*parts: bytes | memoryview | str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part)
@@ -24,7 +24,7 @@ def sha256(*parts: bytes | str) -> str:
 
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.contiguous().view(torch.uint8).numpy().reshape(-1))
+    return tensor.contiguous().view(torch.uint8).numpy().reshape(-1).data
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:

@@ -159,6 +159,14 @@ def test_pooled_comparisons_of_all_classes_are_ckd_on_the_teacher_and_cross_entr
     torch.testing.assert_close(terms["labels"], torch.nn.functional.cross_entropy(s, y))
 
 
+def test_a_term_that_needs_the_teacher_says_so_where_it_was_not_asked():
+    s, y = torch.randn(8, 10, generator=seeded()), torch.arange(8)
+    batch = Batch(y[None], y[None], None, s[None], torch.tensor(0.0), y, {}, seeded())
+    assert methods.get("ce").loss(batch).keys() == {"labels"}
+    with pytest.raises(ValueError, match="needs the teacher's logits"):
+        methods.get("kd").loss(batch)
+
+
 @pytest.mark.parametrize("name", ["kdd", "rkd_0", "rkd_", "rkd_-5", "rkd_1.5", "fitnets+kd"])
 def test_unknown_methods_are_refused(name):
     with pytest.raises(InputError, match=f"unknown method '{re.escape(name)}'"):

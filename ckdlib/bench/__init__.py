@@ -8,8 +8,9 @@ is taken within one turn, so that what else the machine does hits both.
 import multiprocessing
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +23,7 @@ from ..reproducibility import choose_device
 from ..study.executors import default_jobs
 from ..study.grid import CONTROLS, profile
 from ..study.plan import EPOCHS
-from ..training.loop import fit
+from ..training.loop import Progress, fit
 from .floor import Case, arithmetic_rate, copy_rate, floor
 from .plain import BATCH, CLASSES, Plain, made_up
 
@@ -66,6 +67,9 @@ def run_ours(case: Case, connection: Connection, turns: int, threads: int, stude
 
     turn = threading.Barrier(students, tell)
 
+    def wait(progress: Progress) -> None:
+        turn.wait()
+
     def one(seed: int) -> None:
         try:
             net = models.new(case.student, CLASSES, seed).to(case.device)
@@ -78,7 +82,7 @@ def run_ours(case: Case, connection: Connection, turns: int, threads: int, stude
                 views,
                 answers.to(case.device),
                 seed=seed,
-                after_round=lambda progress: turn.wait(),
+                after_round=wait,
                 precision=case.precision,
             )
         except Exception:
@@ -165,7 +169,7 @@ def compare(case: Case, turns: int, jobs: int, rates: tuple[float, float]) -> di
     """
     context = multiprocessing.get_context("spawn")
 
-    def start(target, *more) -> tuple[Connection, multiprocessing.Process]:
+    def start(target: Callable[..., None], *more: int) -> tuple[Connection, BaseProcess]:
         here, there = context.Pipe()
         process = context.Process(
             target=target, args=(case, there, *more)

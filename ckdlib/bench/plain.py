@@ -114,7 +114,7 @@ class Plain:
         )
         if self.method == "rkd":
             loss = loss + plain_rkd(student, answer)
-        if self.method == "crd":
+        if self.crd is not None:
             negatives = draw_negatives(self.labels, index.cpu(), NEGATIVES).to(self.device)
             loss = loss + 0.8 * plain_crd(self.crd, student, answer, index, negatives)
         return loss

@@ -64,7 +64,8 @@ def torchvision_cifar100(root: Path) -> Source:
         ]  # md5 is checked
         order = torch.tensor(sorted(range(len(names)), key=lambda i: (part.targets[i], names[i])))
         made.append(Images(torch.from_numpy(part.data), torch.tensor(part.targets))[order])
-    return *made, tuple(parts[0].classes)
+    train, test = made
+    return train, test, tuple(parts[0].classes)
 
 
 def stanford_cars(folder: Path, cache: Path) -> Source:
@@ -118,7 +119,7 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
             ) from None
 
     names = [str(name) for name in table(wanted[0], "class_names")]
-    files = {}
+    files: dict[str, dict[str, list[Path]]] = {}
     for part, annotations in (("train", wanted[1]), ("test", wanted[4])):
         files[part] = {name: [] for name in names}
         for entry in table(annotations, "annotations"):
@@ -220,8 +221,8 @@ def _decode(paths: list[Path], size: int | None) -> Tensor:
 
     def decode(path: Path) -> Tensor:
         try:
-            with Image.open(path) as image:
-                image = image.convert("RGB")
+            with Image.open(path) as file:
+                image = file.convert("RGB")
         except Exception:  # PIL raises OSError, SyntaxError, struct.error and more on broken files
             raise InputError(f"{path} cannot be read as an image; remove or replace it") from None
         if size:

@@ -72,6 +72,11 @@ class CRD(nn.Module):
     Tian, Krishnan, Isola 2020, https://arxiv.org/abs/1910.10699
     """
 
+    bank_student: Tensor
+    bank_teacher: Tensor
+    Z_student: Tensor
+    Z_teacher: Tensor
+
     def __init__(
         self,
         classes: int,

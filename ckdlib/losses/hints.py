@@ -31,7 +31,7 @@ class FitNets(nn.Module):
     Romero et al. 2015, https://arxiv.org/abs/1412.6550
     """
 
-    def __init__(self, student: tuple[int, int, int], teacher: tuple[int, int, int]):
+    def __init__(self, student: tuple[int, ...], teacher: tuple[int, ...]):
         super().__init__()
         (inputs, side, _), (outputs, wanted, _) = student, teacher
         if side == 2 * wanted:

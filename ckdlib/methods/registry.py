@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .. import losses
 from ..errors import InputError, choose
+from ..models import Network
 from . import terms
 from .sampling import class_batches, epoch_batches, pair_batches
 from .terms import (
@@ -33,7 +34,7 @@ class Method:
 
     terms: Mapping[str, Term]
     sampler: Callable[[Tensor, int, torch.Generator], Iterator[Tensor]] = epoch_batches
-    forward: Callable[[nn.Module, list[Tensor], Tensor], Seen] = forward_each
+    forward: Callable[[Network, list[Tensor], Tensor], Seen] = forward_each
     needs_teacher: bool = True
     calibrated: bool = False  # is the classifier's bias set in closed form?
     dims: int | None = None  # of pooled comparisons; must divide the number of classes

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from .. import losses
 from ..errors import InputError
+from ..models import Network
 
 INNER = slice(1, -1)  # of a network's features: the maps that white-box losses may use
 Shape = tuple[int, ...]
@@ -26,10 +27,23 @@ class Batch:
     student_logits: Tensor  # [passes, B, C], one pass an image (mixup: one pass a pair)
     lam: Tensor  # 0-d, the share of the first image where images are mixed
     all_labels: Tensor  # [N] of the whole training split
-    helpers: Mapping[str, nn.Module]  # what the method trains beside the student
+    helpers: Mapping[str, nn.Module] | nn.ModuleDict  # what is trained beside the student
     helper_rng: torch.Generator  # on the device
     student_maps: Sequence[Tensor] = ()  # white box: inner maps, a level [passes, B, ...]
     teacher_maps: Sequence[Tensor] = ()  # white box: the kept ones, a level [k, B, ...]
+
+    @property
+    def answers(self) -> Tensor:
+        """The teacher's logits, for terms that need them.
+
+        Raises
+        ------
+        ValueError
+            If the teacher was not asked.
+        """
+        if self.teacher_logits is None:
+            raise ValueError("this term needs the teacher's logits, and the batch has none")
+        return self.teacher_logits
 
 
 class Problem(NamedTuple):
@@ -87,7 +101,7 @@ def forward_each(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
     return torch.stack([net(view) for view in views]), ()
 
 
-def forward_features(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
+def forward_features(net: Network, views: list[Tensor], lam: Tensor) -> Seen:
     """The same, with the inner feature maps."""
     passes = [net.forward_features(view) for view in views]
     levels = zip(*(maps[INNER] for maps, _ in passes), strict=True)
@@ -119,12 +133,22 @@ def _comparisons(b: Batch) -> Tensor:
     classes would pull it too hard.
     """
     classes = b.student_logits.shape[-1]
-    return classes / 100 * losses.ckd(b.student_logits[0], b.teacher_logits[0])
+    return classes / 100 * losses.ckd(b.student_logits[0], b.answers[0])
 
 
 def _crd(b: Batch, negatives: int = 16_384) -> Tensor:
     draws = losses.draw_negatives(b.all_labels, b.index[0], negatives, b.helper_rng)
-    return b.helpers["crd"](b.student_logits[0], b.teacher_logits[0], b.index[0], draws)
+    return b.helpers["crd"](b.student_logits[0], b.answers[0], b.index[0], draws)
+
+
+def _mixed_labels(b: Batch) -> Tensor:
+    first, second = b.labels
+    return losses.mixup_labels(b.student_logits[0], first, second, b.lam)
+
+
+def _mixed_answers(b: Batch) -> Tensor:
+    first, second = b.answers
+    return losses.mixup_teacher(b.student_logits[0], first, second, b.lam)
 
 
 def _fitnets(b: Batch, level: int = 1) -> Tensor:
@@ -132,8 +156,7 @@ def _fitnets(b: Batch, level: int = 1) -> Tensor:
 
 
 def _vid(b: Batch) -> Tensor:
-    levels = zip(b.helpers["vid"], _levels(b), strict=True)
-    return sum(level(*maps) for level, maps in levels)
+    return b.helpers["vid"](_levels(b))
 
 
 def _levels(b: Batch) -> list[tuple[Tensor, Tensor]]:
@@ -154,29 +177,21 @@ def _difference(level: Tensor) -> Tensor:
 
 CE = {"labels": Term(1.0, _cross_entropy)}
 KL = {
-    "kl": Term(1.0, lambda b: losses.kd(b.student_logits[0], b.teacher_logits[0]), losses.kd),
+    "kl": Term(1.0, lambda b: losses.kd(b.student_logits[0], b.answers[0]), losses.kd),
 }
 RKD = {
-    "rkd": Term(1.0, lambda b: losses.rkd(b.student_logits[0], b.teacher_logits[0]), losses.rkd),
+    "rkd": Term(1.0, lambda b: losses.rkd(b.student_logits[0], b.answers[0]), losses.rkd),
 }
 DIST = {
-    "dist": Term(2.0, lambda b: losses.dist(b.student_logits[0], b.teacher_logits[0]), losses.dist),
+    "dist": Term(2.0, lambda b: losses.dist(b.student_logits[0], b.answers[0]), losses.dist),
 }
 CRD = {"crd": Term(0.8, _crd, losses.CRD)}
 FITNETS = {"fitnets": Term(100.0, _fitnets, losses.FitNets)}
 VID = {"vid": Term(1.0, _vid, losses.VID)}
 COMPARISONS = {"teacher": Term(5.0, _comparisons)}
 MIXUP = {
-    "labels": Term(
-        1.0,
-        lambda b: losses.mixup_labels(b.student_logits[0], *b.labels, b.lam),
-        losses.mixup_labels,
-    ),
-    "teacher": Term(
-        1.0,
-        lambda b: losses.mixup_teacher(b.student_logits[0], *b.teacher_logits, b.lam),
-        losses.mixup_teacher,
-    ),
+    "labels": Term(1.0, _mixed_labels, losses.mixup_labels),
+    "teacher": Term(1.0, _mixed_answers, losses.mixup_teacher),
 }
 CKD_PAIRS = {
     "labels": Term(
@@ -186,7 +201,7 @@ CKD_PAIRS = {
     ),
     "teacher": Term(
         1.0,
-        lambda b: losses.ckd_pairs(*b.student_logits, *b.teacher_logits),
+        lambda b: losses.ckd_pairs(*b.student_logits, *b.answers),
         losses.ckd_pairs,
     ),
 }
@@ -196,7 +211,7 @@ def on_labels_and_teacher(loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str,
     """CKD, Equation 3: one loss against one-hot labels and the same against the teacher."""
     return {
         "labels": Term(1.0, lambda b: loss(b.student_logits[0], one_hot_labels(b)[0]), loss),
-        "teacher": Term(1.0, lambda b: loss(b.student_logits[0], b.teacher_logits[0]), loss),
+        "teacher": Term(1.0, lambda b: loss(b.student_logits[0], b.answers[0]), loss),
     }
 
 
@@ -205,10 +220,19 @@ def pooled(dims: int) -> dict[str, Term]:
     return {
         "teacher": Term(
             1.0,
-            lambda b: losses.pooled_ckd(b.student_logits[0], b.teacher_logits[0], dims),
+            lambda b: losses.pooled_ckd(b.student_logits[0], b.answers[0], dims),
             losses.pooled_ckd,
         )
     }
+
+
+class EachLevel(nn.ModuleList):
+    """A loss for each inner level, and their sum."""
+
+    def forward(self, maps: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """maps: the student's and the teacher's of each level."""
+        first, *others = (loss(*pair) for loss, pair in zip(self, maps, strict=True))
+        return sum(others, first)
 
 
 def _contrast(problem: Problem) -> nn.Module:
@@ -225,7 +249,7 @@ def _hint(problem: Problem, level: int = 1) -> nn.Module:
 
 def _variances(problem: Problem) -> nn.Module:
     levels = zip(problem.student, problem.teacher, strict=True)
-    return nn.ModuleList(losses.VID(student[0], teacher[0]) for student, teacher in levels)
+    return EachLevel(losses.VID(student[0], teacher[0]) for student, teacher in levels)
 
 
 HELPERS: dict[str, Callable[[Problem], nn.Module]] = {

@@ -1,8 +1,6 @@
 """Networks for small images (8x8 to 64x64), by name, with the state-dict keys of RepDistiller.
 
-Every network gives logits [B, classes] when called; `forward_features` gives (list of features,
-logits), a map [B, C, H, W] for each level and last the pooled vector [B, C]; `head` is the final
-linear layer.
+Every one is a `Network`: logits [B, classes] when called, `forward_features` and `head`.
 """
 
 from functools import cache
@@ -13,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import InputError, choose
 from ..reproducibility import seeded
+from .network import Network
 from .resnet import ResNet
 from .vgg import PLANS, VGG
 from .wrn import WideResNet
@@ -27,7 +26,7 @@ NAMES = (
 )
 
 
-def build(name: str, num_classes: int) -> nn.Module:
+def build(name: str, num_classes: int) -> Network:
     """The network of that name, freshly initialised from torch's global generator.
 
     InputError lists the names.
@@ -45,7 +44,7 @@ def build(name: str, num_classes: int) -> nn.Module:
     )
 
 
-def new(name: str, num_classes: int, seed: int = 0) -> nn.Module:
+def new(name: str, num_classes: int, seed: int = 0) -> Network:
     """A freshly initialised network, channels last; the seed leaves torch's global state alone."""
     choose("model", name, NAMES)
     with seeded(seed, "weights"):

@@ -5,6 +5,7 @@ channels).
 from torch import Tensor, nn, relu_
 
 from .head import Head
+from .network import Network
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -18,7 +19,7 @@ class Block(nn.Module):
         super().__init__()
         self.conv1, self.bn1 = conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs)
         self.conv2, self.bn2 = conv3x3(outputs, outputs), nn.BatchNorm2d(outputs)
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if inputs != outputs:
             self.downsample = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
@@ -29,7 +30,7 @@ class Block(nn.Module):
         return relu_(y + self.downsample(x))
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         blocks = (depth - 2) // 6
@@ -59,6 +60,3 @@ class ResNet(nn.Module):
             maps.append(layer(maps[-1]))
         pooled = maps[-1].mean((2, 3))
         return [*maps, pooled], self.fc(pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_features(x)[1]

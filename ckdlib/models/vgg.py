@@ -8,6 +8,7 @@ from torch import Tensor, nn, relu_
 from torch.nn.functional import max_pool2d
 
 from .head import Head
+from .network import Network
 
 WIDTHS = (64, 128, 256, 512, 512)
 PLANS = {
@@ -31,7 +32,7 @@ def block(convolutions: int, inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class VGG(nn.Module):
+class VGG(Network):
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         for i, (convolutions, inputs, outputs) in enumerate(
@@ -42,7 +43,8 @@ class VGG(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, sqrt(2 / (9 * module.out_channels)))
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         nn.init.normal_(self.classifier.weight, 0, 0.01)
         nn.init.zeros_(self.classifier.bias)
 
@@ -64,6 +66,3 @@ class VGG(nn.Module):
             maps.append(x)
         pooled = x.mean((2, 3))
         return [*maps, pooled], self.classifier(pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_features(x)[1]

@@ -7,6 +7,7 @@ from math import sqrt
 from torch import Tensor, nn, relu_
 
 from .head import Head
+from .network import Network
 from .resnet import conv3x3
 
 
@@ -42,7 +43,7 @@ class Stage(nn.Module):
         return self.layer(x)
 
 
-class WideResNet(nn.Module):
+class WideResNet(Network):
     def __init__(self, depth: int, width: int, num_classes: int):
         super().__init__()
         units, widths = (depth - 4) // 6, [16 * width, 32 * width, 64 * width]
@@ -72,6 +73,3 @@ class WideResNet(nn.Module):
             maps.append(block(maps[-1]))
         pooled = relu_(self.bn1(maps[-1])).mean((2, 3))
         return [*maps, pooled], self.fc(pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.forward_features(x)[1]

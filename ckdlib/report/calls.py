@@ -143,7 +143,7 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
     `≤` where the smallest n is above the target already, `>` where no n reaches it; the interval in
     brackets.
     """
-    lines = {}
+    lines: dict[tuple[str, str], dict[str, str]] = {}
     for pair, part in calls.groupby("pair"):
         for method in order:
             for cell in part[part.method == method].itertuples():

@@ -230,9 +230,9 @@ def _ends(found: Estimate, level: float) -> tuple[float, float]:
 
 
 def _number(claim: Claim, found: Estimate, lost: str) -> str:
-    if claim.value is None:
-        return ""
     target = _printed(claim)
+    if target is None:
+        return ""
     if found.unrun or found.untold:
         return lost if found.unrun else UNDECIDED
     if not claim.comparable:

@@ -80,19 +80,17 @@ def rivals(claim: Claim) -> tuple[str, ...]:
 
 
 def estimate(
-    claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment, sizes: Sequence[int]
+    claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment, sizes: list[int]
 ) -> Estimate | None:
     """What the curves say of a claim; None where too little was run. sizes: `needed`."""
-    if not claim.rival and claim.value is None:
+    if claim.rival:
+        if claim.quantity == "calls":
+            return _fewer_calls(claim, found, pairs, grid)
+    elif claim.value is None:
         return None
-    if claim.quantity == "calls":
-        return (
-            _fewer_calls(claim, found, pairs, grid)
-            if claim.rival
-            else _accuracy_at(
-                round(1000 * claim.value), found.get((claim.pair, claim.method)), sizes
-            )
-        )
+    elif claim.quantity == "calls":
+        calls = round(1000 * claim.value)
+        return _accuracy_at(calls, found.get((claim.pair, claim.method)), sizes)
     there = [
         n
         for n in sizes

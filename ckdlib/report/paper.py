@@ -14,7 +14,8 @@ CKD = "ckd_pairs"
 WRN, RESNET, VGG = "wrn_40_2-wrn_16_2", "resnet110-resnet32", "vgg13-vgg8"
 
 TABLE1_TARGETS = (55, 50, 45, 40, 35, 30)  # test accuracy in per cent
-TABLE1 = {  # thousands of teacher calls to reach each target
+# thousands of teacher calls to reach each target
+TABLE1: dict[str, dict[str, tuple[float | None, ...]]] = {
     WRN: {
         "kd": (None, 4.37, 3.45, 2.80, 2.29, 1.72),
         "rkd": (5.98, 4.63, 3.83, 3.13, 2.46, 2.02),

@@ -16,6 +16,7 @@ from . import paper
 from .statistics import CELL
 
 Row = Mapping[str, Any]
+Axes = tuple[set[Pair], set[str], set[int]]  # of a grid: pairs, methods, n
 CURVES = {
     "raw": "raw",
     "centred": "column means removed",
@@ -32,7 +33,7 @@ def rows_of_experiment(rows: Sequence[dict], experiment: str) -> list[dict]:
     Others are taken where they are of the same images and recipe, and of a pair, a method and an n
     that the experiment's grid or its own rows hold.
     """
-    cells: dict[str, list[set]] = {}
+    cells: dict[str, Axes] = {}
     found = []
     for row in rows:
         if row["experiment"] == experiment:
@@ -42,8 +43,9 @@ def rows_of_experiment(rows: Sequence[dict], experiment: str) -> list[dict]:
             if name not in cells:
                 own = [r for r in rows if r["experiment"] == experiment]
                 cells[name] = _held(profile(name).experiments[experiment], own)
-            held = zip(_cell(row), cells[name], strict=True)
-            if all(value in axis for value, axis in held):
+            pairs, methods, calls = cells[name]
+            pair, method, n = _cell(row)
+            if pair in pairs and method in methods and n in calls:
                 found.append(row)
     return found
 
@@ -57,13 +59,15 @@ def _shared(row: Row, experiment: str) -> bool:
     return (mine.dataset, mine.recipe) == (other.dataset, other.recipe)
 
 
-def _held(grid: Experiment, own: Sequence[Row]) -> list[set]:
+def _held(grid: Experiment, own: Sequence[Row]) -> Axes:
     """The pairs, methods and n of a grid and of the rows that were made for it."""
-    axes = [set(grid.pairs), set(grid.methods), set(grid.calls)]
+    pairs, methods, calls = set(grid.pairs), set(grid.methods), set(grid.calls)
     for row in own:
-        for axis, value in zip(axes, _cell(row), strict=True):
-            axis.add(value)
-    return axes
+        pair, method, n = _cell(row)
+        pairs.add(pair)
+        methods.add(method)
+        calls.add(n)
+    return pairs, methods, calls
 
 
 def _cell(row: Row) -> tuple[Pair, str, int]:

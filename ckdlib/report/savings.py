@@ -51,10 +51,11 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
         fewer, bound = found[0][0][:, 0], found[0][1][:, 0]
         spread = found[-1][0] if len(mine) > 1 else np.full((TARGETS, 1), np.nan)
         known = ~np.isnan(fewer)
-        for target, rows in [
-            *((target, [i]) for i, target in enumerate(targets)),
+        means: list[tuple[float, np.ndarray]] = [
+            *((target, np.array([i])) for i, target in enumerate(targets)),
             (np.nan, np.flatnonzero(known)),
-        ]:
+        ]
+        for target, rows in means:
             shares = _mean(spread[rows])
             shares = shares[~np.isnan(shares)]
             low, high = (

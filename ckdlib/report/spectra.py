@@ -69,7 +69,7 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
     above NOISE, with sd and t interval, by pair, method, n and rank. divide: each curve by its
     largest value.
     """
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     for curve, name in CURVES.items():
         lines = []
         for cell, part in table.dropna(subset=curve).groupby(CELL):

@@ -21,9 +21,8 @@ from ..methods.terms import Shape
 from ..reproducibility import sha256
 from ..training.features import Features
 
-Teacher = Callable[
-    [Tensor], Tensor
-]  # inputs [B, 3, H, W] -> logits [B, C], or (list of maps [B, ...], logits)
+# inputs [B, 3, H, W] -> logits [B, C], or (maps, each [B, ...], and logits)
+Teacher = Callable[[Tensor], Tensor | tuple[Sequence[Tensor], Tensor]]
 GIB = 2**30
 FEATURE_LIMIT = 4 * GIB  # bytes of feature maps that one ledger may hold
 

@@ -148,7 +148,8 @@ def directions(judged: pd.DataFrame) -> Figure:
         len(pairs),
         heights,
     )
-    for panels, unit, rows in zip(np.reshape(grid, (len(units), -1)), units, most, strict=True):
+    for at, (unit, rows) in enumerate(zip(units, most, strict=True)):
+        panels = grid[at * len(pairs) : (at + 1) * len(pairs)]
         for panel, pair in zip(panels, pairs, strict=True):
             if unit == units[0]:
                 panel.set_title(pair.replace("-", " → "), fontsize=9)
@@ -232,16 +233,16 @@ def _forest(
 
 def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame) -> None:
     """The paper's number and ours, beside each row."""
-    said = [(-1.2, "paper  ours")]
+    said: list[tuple[float, str]] = [(-1.2, "paper  ours")]
     for place, line in enumerate(lines):
         if not isinstance(line, str):
             places = 3 if line["quantity"] == "correlation" else 1
             paper, ours = judged.loc[line.name, ["paper", "ours"]]
             said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
-    for place, text in said:
+    for height, text in said:
         panel.text(
             1.04,
-            place,
+            height,
             text,
             fontsize=SMALL - 0.5,
             va="center",

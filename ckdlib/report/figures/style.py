@@ -1,10 +1,11 @@
 """How every figure looks: a method is drawn the same everywhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from math import log10
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 import seaborn
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
@@ -87,8 +88,8 @@ def style() -> None:
 
 
 def grid_of_panels(
-    rows: int, columns: int, height: float, width: float = 9, sharey: bool | str = False
-) -> tuple[Figure, Sequence]:
+    rows: int, columns: int, height: float, width: float = 9, sharey: bool | Literal["row"] = False
+) -> tuple[Figure, np.ndarray]:
     from matplotlib.pyplot import subplots
 
     return subplots(

@@ -1,0 +1,19 @@
+"""What every network of this package is."""
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """Images [B, 3, H, W] -> logits [B, classes]; families define `head` and `forward_features`."""
+
+    @property
+    def head(self) -> nn.Linear:
+        """The final linear layer."""
+        raise NotImplementedError
+
+    def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """(A map [B, C, H, W] for each level and last the pooled vector [B, C], logits)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_features(x)[1]
