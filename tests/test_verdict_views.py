@@ -1,5 +1,4 @@
 """Tables and figures of verdicts."""
-
 from dataclasses import replace
 from math import sqrt
 
@@ -9,6 +8,7 @@ from scipy import stats
 
 from ckdlib.report import claim_tables, claims, paper
 from ckdlib.report.figures import claims as claim_figures
+from ckdlib.report.figures.forest import LOOKS
 from ckdlib.report.paper import CKD, WRN, Claim
 from tests.test_verdict import ACCURACY, CURVE, EVERY, evidence
 
@@ -42,7 +42,7 @@ def test_counts_say_how_many_would_fail_by_chance():
 def test_figures_show_every_outcome_by_colour_and_by_mark():
     judged = some_verdicts()
     assert set(judged["number"]) == {*claims.OUTCOMES, ""}
-    looks = list(claim_figures.LOOKS.values())
+    looks = list(LOOKS.values())
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == 5
     panel = claim_figures.numbers(judged).axes[0]
     marks = {line.get_marker() for line in panel.lines}

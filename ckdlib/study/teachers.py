@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import methods, models
 from ..errors import OutOfTime, choose
@@ -13,6 +13,7 @@ from ..files import writable_folder, write_tensors
 from ..images import Dataset, Views, split, teacher_view
 from ..methods import INNER
 from ..metrics import measure
+from ..models.network import Network
 from ..recipes import RECIPES, Recipe
 from ..teachers import Ledger, import_teacher, load_teacher, train_teacher
 from ..training import predict
@@ -21,7 +22,7 @@ from .runs import Run, grouped, needing_teacher
 from .tasks import Report, Task, inner_shapes
 from .workspace import Workspace
 
-Teachers = Mapping[tuple[str, str], tuple[nn.Module, dict]]  # (dataset, model) -> net, card
+Teachers = Mapping[tuple[str, str], tuple[Network, dict]]  # (dataset, model) -> net, card
 
 
 def make_teacher(
@@ -138,7 +139,7 @@ def ask_teachers(
 
 
 def _ask(
-    ledger: Ledger, view, net: nn.Module, model: str, tasks: Sequence[Task], add_features: bool
+    ledger: Ledger, view, net: Network, model: str, tasks: Sequence[Task], add_features: bool
 ) -> None:
     def with_maps(images: Tensor) -> tuple[list[Tensor], Tensor]:
         maps, logits = net.forward_features(images)
@@ -169,7 +170,7 @@ def later_white_box(run: Run) -> int:
     return max(sizes)
 
 
-def _measure(net: nn.Module, digest: str, workspace: Workspace, dataset: Dataset) -> None:
+def _measure(net: Network, digest: str, workspace: Workspace, dataset: Dataset) -> None:
     """The teacher's test logits and measures, once."""
     path = workspace.teacher_logits(digest)
     if not path.exists():

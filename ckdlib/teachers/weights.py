@@ -18,6 +18,7 @@ from ..errors import InputError, OutOfTime
 from ..files import read_tensors, write_json, write_tensors
 from ..images import Dataset, Views
 from ..models import new
+from ..models.network import Network
 from ..recipes import Recipe
 from ..reproducibility import device_name, sha256, versions
 from ..training.evaluate import validate
@@ -141,7 +142,7 @@ def import_teacher(
 
 def load_teacher(
     path: Path, dataset: Dataset, model: str, device: torch.device
-) -> tuple[nn.Module, dict]:
+) -> tuple[Network, dict]:
     """A kept teacher, in evaluation mode, and its card.
 
     InputError if file and card or dataset do not agree.
@@ -168,7 +169,8 @@ def load_teacher(
         )
     net = new(model, len(dataset.classes)).to(device)
     _fill(net, model, read_tensors(path)[0], path)
-    return net.eval().requires_grad_(False), card
+    net.eval().requires_grad_(False)
+    return net, card
 
 
 def read_card(path: Path) -> dict:

@@ -8,6 +8,7 @@ from .. import losses
 from ..errors import choose
 from ..images import Views
 from ..metrics import accuracy
+from ..models.network import Network
 from ..recipes import MONITORS
 
 # labels, teacher: of the calibration's mean target, as in the CKD loss
@@ -41,11 +42,11 @@ def validate(
 
 @torch.no_grad()
 def calibrate(
-    net: nn.Module, train_views: Views, teacher_logits: Tensor, bfloat16: bool = False
+    net: Network, train_views: Views, teacher_logits: Tensor, bfloat16: bool = False
 ) -> None:
     """Shift the classifier's bias so that the mean error over the training images is zero.
 
     It costs no teacher call.
     """
     target = losses.joint_target(train_views.labels, teacher_logits, *TARGET_WEIGHTS)
-    net.head.bias += losses.calibration_offset(predict(net, train_views, bfloat16), target)
+    net.head.bias.add_(losses.calibration_offset(predict(net, train_views, bfloat16), target))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..images import Views
 from ..methods import INNER, Method, Problem, steps_per_epoch
+from ..models.network import Network
 from ..recipes import Recipe
 from ..reproducibility import generator, seeded
 from .evaluate import calibrate, validate
@@ -55,7 +56,7 @@ class Progress(NamedTuple):
 
 
 def fit(
-    net: nn.Module,
+    net: Network,
     method: Method,
     recipe: Recipe,
     train_views: Views,
@@ -115,7 +116,7 @@ class _Training:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Network,
         method: Method,
         recipe: Recipe,
         train_views: Views,
@@ -226,7 +227,7 @@ class _Training:
 
 
 def _helpers(
-    method: Method, net: nn.Module, train_views: Views, features: Features | None, seed: int
+    method: Method, net: Network, train_views: Views, features: Features | None, seed: int
 ) -> nn.ModuleDict:
     classes = net.head.out_features
     problem = Problem(classes, len(train_views), len(train_views.labels.unique()))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..images import Views
 from ..methods import Batch, Method
+from ..models.network import Network
 from ..recipes import Recipe
 from .features import Features
 from .graphs import GraphReplay
@@ -85,7 +86,7 @@ class Steps:
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Network,
         helpers: nn.ModuleDict,
         method: Method,
         recipe: Recipe,

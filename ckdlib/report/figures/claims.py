@@ -5,7 +5,6 @@ can be read in grey print. Tables are those of `verdicts` and `directions`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,25 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..claims import NO, NOT_COMPARABLE, NOT_RUN, OUTCOMES, UNDECIDED, YES
+from ..claims import NOT_RUN, OUTCOMES
 from ..estimates import LOWER
+from .forest import DARK, LOOKS, ROW, WIDTH, forest, values_beside
 
-
-class Look(NamedTuple):
-    colour: str
-    marker: str
-    hatch: str
-    ink: str  # of a count written on the colour
-    filled: bool = True
-
-
-LOOKS = {
-    YES: Look("#0072b2", "o", "", "white"),
-    NO: Look("#d55e00", "X", "xxx", "black"),
-    UNDECIDED: Look("#f0c75e", "D", "////", "black", filled=False),
-    NOT_RUN: Look("#ffffff", ".", "", "#555555"),
-    NOT_COMPARABLE: Look("#cccccc", "s", "....", "black", filled=False),
-}
 UNITS = {  # of a difference, so that the claimed side is the right
     "accuracy": "points of accuracy above",
     "narrowing": "points of accuracy above",
@@ -40,8 +24,6 @@ UNITS = {  # of a difference, so that the claimed side is the right
     "correlation": "correlation gap below",
     "height": "log10 singular values below",
 }
-ROW, WIDTH, SMALL = 0.135, 2.75, 6  # inches a row and a column, points of its text
-DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}  # of lines on white
 REACH = 3.0  # deltas that a panel of `numbers` shows
 
 
@@ -118,8 +100,8 @@ def numbers(judged: pd.DataFrame) -> Figure:
     figure, panels = _figure(1.1 + ROW * most, 0.4 + WIDTH * len(pairs), len(pairs))
     for panel, (pair, rows) in zip(panels, lines.items(), strict=True):
         panel.axvspan(-1, 1, color="#000000", alpha=0.08, linewidth=0)
-        _forest(panel, rows, "number", most, REACH)
-        _values(panel, rows, judged)
+        forest(panel, rows, "number", most, REACH)
+        values_beside(panel, rows, judged)
         panel.set_title(pair.replace("-", " → "), fontsize=9, loc="right", pad=12)
         panel.set_xlabel("(ours − paper's) / δ", fontsize=8)
     _legend(figure, shown["number"])
@@ -158,9 +140,7 @@ def directions(judged: pd.DataFrame) -> Figure:
                 continue
             panel.axvspan(0, 1e9, color="#000000", alpha=0.06, linewidth=0)
             panel.axvline(0, color="black", linewidth=0.8)
-            _forest(
-                panel, cells[unit, pair], "direction", rows, _reach(shown[_unit(shown) == unit])
-            )
+            forest(panel, cells[unit, pair], "direction", rows, _reach(shown[_unit(shown) == unit]))
             panel.set_xlabel(unit, fontsize=7)
     _legend(figure, shown["direction"])
     return figure
@@ -203,74 +183,6 @@ def _lines(claims: pd.DataFrame, shown: pd.DataFrame, kind: str) -> list[str | p
         lines.append(where + (f" ({left} not yet run)" if left else ""))
         lines += [line for _, line in there.iterrows()]
     return lines
-
-
-def _forest(
-    panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int, reach: float
-) -> None:
-    places, labels = [], []
-    for place, line in enumerate(lines):
-        if isinstance(line, str):  # inside the panel: no interval stands in its row
-            panel.text(
-                0.01,
-                place,
-                line,
-                fontsize=SMALL,
-                fontweight="bold",
-                va="center",
-                transform=panel.get_yaxis_transform(),
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
-            )
-        else:
-            places.append(place)
-            labels.append(line["label"])
-            _mark(panel, place, line, LOOKS[line[kind]], reach)
-    panel.set(xlim=(-reach, reach), ylim=(most - 0.4, -0.6))
-    panel.set_yticks(places, labels)
-    panel.tick_params(left=False, labelsize=SMALL)
-    panel.grid(axis="y", visible=False)
-
-
-def _values(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.DataFrame) -> None:
-    """The paper's number and ours, beside each row."""
-    said: list[tuple[float, str]] = [(-1.2, "paper  ours")]
-    for place, line in enumerate(lines):
-        if not isinstance(line, str):
-            places = 3 if line["quantity"] == "correlation" else 1
-            paper, ours = judged.loc[line.name, ["paper", "ours"]]
-            said.append((place, f"{paper:.{places}f}  {ours:.{places}f}"))
-    for height, text in said:
-        panel.text(
-            1.04,
-            height,
-            text,
-            fontsize=SMALL - 0.5,
-            va="center",
-            color="#444444",
-            transform=panel.get_yaxis_transform(),
-        )
-
-
-def _mark(panel: Axes, place: int, line: pd.Series, look: Look, reach: float) -> None:
-    mean = float(np.clip(line["ours"], -0.97 * reach, 0.97 * reach))
-    colour = DARK.get(look.colour, look.colour)
-    panel.hlines(
-        place,
-        *np.clip([line["low"], line["high"]], -2 * reach, 2 * reach),
-        color=colour,
-        linewidth=1,
-    )
-    marker = look.marker if mean == line["ours"] else ">" if mean > 0 else "<"
-    panel.plot(
-        mean,
-        place,
-        marker=marker,
-        color=colour,
-        markersize=4.5,
-        markeredgewidth=0.8,
-        markerfacecolor=colour if look.filled else "white",
-        linestyle="",
-    )
 
 
 def _reach(shown: pd.DataFrame) -> float:
