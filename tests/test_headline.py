@@ -1,4 +1,4 @@
-"""The README's table and figure: made from committed rows, by the command that stands beside them."""
+"""Tables, sentences and figure of docs/results.md and README.md: made from committed rows, by the commands beside them."""
 from pathlib import Path
 
 import pandas as pd
@@ -9,38 +9,79 @@ from ckdlib.__main__ import main
 from ckdlib.study import Store
 
 
+README, RESULTS = Path("README.md"), Path("docs/results.md")
+NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six"}
+
+
+def prose(page):
+    """The text of a page without its line breaks."""
+    return " ".join(page.read_text().split())
+
+
+def pilot(experiment):
+    return report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
+
+
 def printed(capsys, *words):
     assert main(["headline", *words]) == 0
     return capsys.readouterr().out.strip()
 
 
-def test_the_readme_holds_what_the_rows_say(capsys):
-    text = Path("README.md").read_text()
+def test_the_results_hold_what_the_rows_say(capsys):
+    text = RESULTS.read_text()
     assert "python -m ckdlib headline\n" in text
     assert printed(capsys) in text
 
 
 def test_the_committed_figure_was_made_of_these_rows():
     """Page 03 leaves the numbers that its figure shows beside it."""
-    table = report.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+    table = pilot("black_box")
     kept = pd.read_csv("figures/pilot-figure2.csv")
     pd.testing.assert_frame_equal(report.summary(table).round(4), kept, check_dtype=False)
 
 
-@pytest.mark.parametrize("experiment, method, rival, says", [
-    ("black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
-    ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("fewer_calls", "ckd_calibrated", "mse", "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
-    ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
-    ("protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
-    ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
-def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
-    table = report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
-    found = report.mean_differences(table, method, rival).iloc[0].to_dict()
-    found["seeds"] = {3: "three", 4: "four", 5: "five", 6: "six"}[found["seeds"]]
-    assert says.format(**found) in " ".join(Path("README.md").read_text().split())
+@pytest.mark.parametrize("pages, experiment, method, rival, says", [
+    ([RESULTS], "black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ([RESULTS], "black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ([RESULTS], "black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
+    ([RESULTS], "fewer_calls", "ckd", "ckd_pairs", "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
+    ([RESULTS], "fewer_calls", "ckd_calibrated", "mse", "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
+    ([RESULTS], "fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
+    ([README, RESULTS], "protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
+    ([README, RESULTS], "protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
+def test_the_pages_say_what_the_rows_say(pages, experiment, method, rival, says):
+    found = report.mean_differences(pilot(experiment), method, rival).iloc[0].to_dict()
+    found["seeds"] = NUMBERS[found["seeds"]]
+    assert all(says.format(**found) in prose(page) for page in pages)
+
+
+def test_the_short_answers_are_the_rows_numbers():
+    """Each number of the README's answer, and of the same at the top of the results."""
+    grid = study.profile("pilot").experiments["fewer_calls"]
+    saved = report.savings(report.fresh(pilot("fewer_calls"), grid), ["ce+ckd+dist"], ["dist", "ckd_pairs"])
+    means = {line.rival: line for line in saved[saved.target.isna()].itertuples()}
+    assert not means["dist"].bound and means["ckd_pairs"].bound
+    dist, ckd = (f"{means[rival].fewer:.0f} %" for rival in ("dist", "ckd_pairs"))
+    below = -report.mean_differences(pilot("black_box"), "ckd_pairs", "kd").iloc[0]["mean"]
+    gained = report.mean_differences(pilot("black_box"), "ckd_calibrated", "ckd").iloc[0]["mean"]
+    store = Store(Path("results/pilot"))
+    protocol = report.with_measures(pilot("protocol"), store.measures())
+    students = protocol[protocol.method.isin(("ckd", "ckd_pairs"))]
+    lost = students.calibrated_accuracy - students.test_accuracy
+    says = {README: (f"takes {dist} fewer calls than DIST, at least {ckd} fewer than CKD", f"is {below:.0f} points below KD there",
+                     f"gives it {gained:.0f}.", f"costs each {lost.min():.0f} to {lost.max():.0f} points"),
+            RESULTS: (f"takes {dist} fewer teacher calls than DIST", f"at least {ckd} fewer than CKD", f"is {below:.0f} points below plain KD",
+                      f"gives {gained:.0f} points", f"students {lost.min():.0f} to {lost.max():.0f} points")}
+    assert [line for page, lines in says.items() for line in lines if line not in prose(page)] == []
+
+
+def test_the_pages_say_how_many_claims_were_judged():
+    rows = [row for name in ("pilot", "quick") for row in Store(Path("results") / name).rows()]
+    judged = report.verdicts(report.CLAIMS, report.evidence(rows, {}, "paper"))
+    numbers, directions = (judged[what] == "not yet run" for what in ("number", "direction"))
+    assert not (judged[["number", "direction"]].isin(("reproduced", "not reproduced", "undecided"))).to_numpy().any()
+    says = f"all {numbers.sum()} numbers and {directions.sum()} directions read \"not yet run\""
+    assert says in prose(README) and says in prose(RESULTS)
 
 
 def test_cells_are_means_of_rows(capsys):
@@ -55,16 +96,16 @@ def test_cells_are_means_of_rows(capsys):
 
 
 @pytest.mark.parametrize("experiment", ["fewer_calls", "protocol"])
-def test_the_readme_holds_its_other_tables(experiment, capsys):
-    text = Path("README.md").read_text()
+def test_the_results_hold_their_other_tables(experiment, capsys):
+    text = RESULTS.read_text()
     assert f"python -m ckdlib headline --experiment {experiment}\n" in text
     assert printed(capsys, "--experiment", experiment).split("\n\n")[-1] in text
 
 
-def test_the_readme_says_what_the_offset_costs_under_the_papers_schedule():
+def test_the_results_say_what_the_offset_costs_under_the_papers_schedule():
     store = Store(Path("results/pilot"))
-    table = report.with_measures(report.frame(store.rows(), "protocol", report=lambda line: None), store.measures())
-    text = " ".join(Path("README.md").read_text().split())
+    table = report.with_measures(pilot("protocol"), store.measures())
+    text = prose(RESULTS)
     for method, says in (("ckd", "`ckd` {mean:.1f} points ([{low:.1f}, {high:.1f}])"), ("ckd_pairs", "`ckd_pairs` {mean:.1f} ([{low:.1f}, {high:.1f}])"),
                          ("mse", "squared error {mean:.1f} ([{low:.1f}, {high:.1f}])")):
         part = table[table.method == method]

@@ -172,10 +172,10 @@ def test_features_move_to_the_device(ledger):
     assert kept[torch.tensor([2, 0], device="cuda")][1][:, 0].tolist() == [9, 7]
 
 
-def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
-    """As they stand there, but for the folders and a shorter training."""
+def test_the_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
+    """As they stand in docs/own-teacher.md, but for the folders and a shorter training."""
     monkeypatch.setattr(workspace_module, "PROJECT", tmp_path)
-    code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
+    code = (Path(__file__).parents[1] / "docs" / "own-teacher.md").read_text().split("```python\n")[1].split("```")[0]
     for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=400", "n=13"), ("steps=2400", "steps=24"),
                          ("shard=16", "shard=8"), ("image_size=32", "image_size=12")):
         assert code.count(theirs) == 1
