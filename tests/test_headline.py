@@ -47,6 +47,8 @@ def test_the_committed_figure_was_made_of_these_rows():
     ([RESULTS], "fewer_calls", "ckd", "ckd_pairs", "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
     ([RESULTS], "fewer_calls", "ckd_calibrated", "mse", "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
     ([RESULTS], "fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
+    ([RESULTS], "dimensionality", "rkd_100", "ckd_pairs", "is {mean:.0f} points below RKD_100"),
+    ([RESULTS], "dimensionality", "rkd_100", "ckd_calibrated", "(calibrated, {mean:.0f})"),
     ([README, RESULTS], "protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
     ([README, RESULTS], "protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
 def test_the_pages_say_what_the_rows_say(pages, experiment, method, rival, says):
