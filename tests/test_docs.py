@@ -1,4 +1,5 @@
-"""The documents against what they speak of: links, commands, methods, figures, and a method added as CONTRIBUTING says."""
+"""The documents against what they speak of: links, commands, methods, floors, figures."""
+
 import ast
 import inspect
 import os
@@ -16,7 +17,9 @@ from ckdlib.__main__ import options_of, parser
 from ckdlib.notebooks import ANALYSES
 
 PROJECT = Path(__file__).parents[1]
-PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/README.md")]
+PAGES = [
+    PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/README.md")
+]
 PAGES += sorted((PROJECT / "docs").glob("*.md"))
 CATALOGUE = PROJECT / "docs" / "methods.md"
 of_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
@@ -36,19 +39,27 @@ def test_every_link_leads_to_a_file_that_is_there(page):
             there = page.parent / path if path else page
             assert there.exists(), target
             titles = re.findall(r"^#+ (.*)", there.read_text(), re.MULTILINE) if heading else []
-            assert not heading or heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], target
+            assert not heading or heading in [
+                re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+            ], target
 
 
 def test_the_readme_is_short():
     lines = (PROJECT / "README.md").read_text().splitlines()
     assert len(lines) <= 150
-    assert not [line for line in lines if len(line) > 100 and not line.startswith("|") and "](" not in line]
+    assert not [
+        line for line in lines if len(line) > 100 and not line.startswith("|") and "](" not in line
+    ]
 
 
 def commands(text):
-    """What a page tells to type: `python -m ckdlib ...` and `./run_all.sh ...`, in blocks and in the text."""
+    """What a page tells to type, `python -m ckdlib` or `./run_all.sh`, in blocks and in the text."""
     blocks = re.findall(r"```(\w*)\n(.*?)\n```", text, re.DOTALL)
-    for line in "\n".join(block for language, block in blocks if language == "bash").replace("\\\n", " ").splitlines():
+    for line in (
+        "\n".join(block for language, block in blocks if language == "bash")
+        .replace("\\\n", " ")
+        .splitlines()
+    ):
         if line.startswith(("python -m ckdlib ", "./run_all.sh")):
             yield shlex.split(line, comments=True)
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
@@ -60,26 +71,46 @@ def commands(text):
 def test_every_command_of_a_page_is_understood(page):
     for words in commands(page.read_text()):
         args = parser().parse_args(words[3:] if words[0] == "python" else ["batch", *words[1:]])
-        if args.command in ("run", "batch", "status") and page.name != "CONTRIBUTING.md":      # there of a method to be added
+        if (
+            args.command in ("run", "batch", "status") and page.name != "CONTRIBUTING.md"
+        ):  # there of a method to be added
             assert options_of(args).runs(), words
 
 
 def test_the_commands_of_the_pages_are_found():
     found = [words for page in PAGES for words in commands(page.read_text())]
-    assert len(found) > 22 and ["./run_all.sh"] in found and ["python", "-m", "ckdlib", "headline"] in found
+    assert (
+        len(found) > 22
+        and ["./run_all.sh"] in found
+        and ["python", "-m", "ckdlib", "headline"] in found
+    )
 
 
 def test_the_map_of_the_readme():
-    """Each page of an experiment stands in it, with the command that makes its rows and a test that is there."""
-    lines = [line.strip("| ").split(" | ") for line in (PROJECT / "README.md").read_text().splitlines() if re.search(r"\| `\d\d_", line)]
+    """Each page of an experiment, with the command that makes its rows and a test."""
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in (PROJECT / "README.md").read_text().splitlines()
+        if re.search(r"\| `\d\d_", line)
+    ]
     found = {line[1].strip("`"): line[2] for line in lines}
-    assert found == {name: f"`--experiment {experiment}`" for name, experiment in ANALYSES.items()} | {"10_verdict": found["10_verdict"]}
-    assert all((PROJECT / "tests" / test.strip("`")).is_file() for line in lines for test in line[3].split(", "))
+    assert found == {
+        name: f"`--experiment {experiment}`" for name, experiment in ANALYSES.items()
+    } | {"10_verdict": found["10_verdict"]}
+    assert all(
+        (PROJECT / "tests" / test.strip("`")).is_file()
+        for line in lines
+        for test in line[3].split(", ")
+    )
 
 
 def catalogue():
     """Method -> its cells: definition, weights, batch, loss, test, paper."""
-    lines = [line.strip("| ").split(" | ") for line in CATALOGUE.read_text().splitlines() if line.startswith("| `")]
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in CATALOGUE.read_text().splitlines()
+        if line.startswith("| `")
+    ]
     assert len({line[0] for line in lines}) == len(lines)
     return {line[0].strip("`"): line[1:] for line in lines}
 
@@ -94,9 +125,16 @@ def test_a_line_of_the_catalogue_says_what_the_registry_does(name):
     definition, weights, batch, loss, test, *_ = catalogue()[name]
     assert len(definition) > 10
     assert weights == ", ".join(f"{term} {part.weight:g}" for term, part in method.terms.items())
-    assert batch == {"epoch_batches": "images", "pair_batches": "pairs", "class_batches": "images by class"}[method.sampler.__name__]
+    assert (
+        batch
+        == {"epoch_batches": "images", "pair_batches": "pairs", "class_batches": "images by class"}[
+            method.sampler.__name__
+        ]
+    )
     listed = {(CATALOGUE.parent / target).resolve() for target in links(loss)}
-    needed = {Path(inspect.getsourcefile(term.formula or term.loss)) for term in method.terms.values()}
+    needed = {
+        Path(inspect.getsourcefile(term.formula or term.loss)) for term in method.terms.values()
+    }
     assert listed and all(path.is_file() for path in listed)
     assert {path for path in needed if path.parent.name == "losses"} <= listed
     tests = [(CATALOGUE.parent / target).resolve() for target in links(test)]
@@ -116,36 +154,75 @@ def test_a_method_is_added_as_contributing_says(tmp_path):
     if added in methods.METHODS:
         pytest.skip(f"{added} is a method already")
     for name in ("ckdlib", "tests", "docs"):
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
     subprocess.run(["git", "apply", "-"], input=diff, text=True, cwd=tmp_path, check=True)
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_losses.py", "tests/test_methods.py",
-                           "tests/test_docs.py", "-k", f"test_{added} or [{added}] or version or catalogue_and"],
-                          cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(tmp_path)})
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-3000:] + done.stderr[-1000:]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "tests/test_losses.py",
+            "tests/test_methods.py",
+            "tests/test_docs.py",
+            "-k",
+            f"test_{added} or [{added}] or version or catalogue_and",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 0 and " passed" in done.stdout, (
+        done.stdout[-3000:] + done.stderr[-1000:]
+    )
 
 
-FLOORS = [{"errors", "recipes", "files", "reproducibility"}, {"metrics", "images", "losses", "models"}, {"methods"}, {"training"},
-          {"teachers"}, {"study"}, {"report", "bench"}, {"notebooks"}, {"__main__"}]
+FLOORS = [
+    {"errors", "recipes", "files", "reproducibility"},
+    {"metrics", "images", "losses", "models"},
+    {"methods"},
+    {"training"},
+    {"teachers"},
+    {"study"},
+    {"report", "bench"},
+    {"notebooks"},
+    {"__main__"},
+]
 OF_REPORT = FLOORS[0] | {"metrics", "losses", "report", "study.grid"}
 
 
 def imports(path):
-    """Modules of ckdlib that a file imports, as `study.grid`; of `from .. import losses`, `losses`."""
+    """Modules of ckdlib that a file imports, as `study.grid`."""
     package = path.relative_to(PROJECT).parent.parts
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = (*package[:len(package) - node.level + 1], *(node.module or "").split("."))[1:]
-            names = [".".join(filter(None, base))] if node.module else [".".join((*base[:-1], one.name)) for one in node.names]
+            base = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))[1:]
+            names = (
+                [".".join(filter(None, base))]
+                if node.module
+                else [".".join((*base[:-1], one.name)) for one in node.names]
+            )
             yield from (name for name in names if name != "__version__")
 
 
 def test_no_floor_looks_up():
     """docs/architecture.md: its picture, as a rule on every import of ckdlib/."""
     at = {room: level for level, floor in enumerate(FLOORS) for room in floor}
-    rooms = {path.stem for path in (PROJECT / "ckdlib").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    rooms = {
+        path.stem
+        for path in (PROJECT / "ckdlib").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     assert rooms - {"__init__"} == set(at)
     drawn = (PROJECT / "docs" / "architecture.md").read_text().split("```")[1]
-    assert all(f"{room}/" in drawn or f"{room}.py" in drawn for room in rooms - {"__init__", "__main__"})
+    assert all(
+        f"{room}/" in drawn or f"{room}.py" in drawn for room in rooms - {"__init__", "__main__"}
+    )
     for path in sorted((PROJECT / "ckdlib").rglob("*.py")):
         room = path.relative_to(PROJECT / "ckdlib").parts[0].removesuffix(".py")
         for name in imports(path):
@@ -153,4 +230,6 @@ def test_no_floor_looks_up():
             if room == "report":
                 assert name in OF_REPORT or other in OF_REPORT, f"{path.name} imports {name}"
             elif other != room and room != "__init__":
-                assert at[other] < at[room] or at[other] == at[room] == 0, f"{path.name} imports {name}"
+                assert at[other] < at[room] or at[other] == at[room] == 0, (
+                    f"{path.name} imports {name}"
+                )
