@@ -53,7 +53,7 @@ def test_the_readme_is_short():
 
 
 def commands(text):
-    """What a page tells to type, `python -m ckdlib` or `./run_all.sh`, in blocks and in the text."""
+    """What a page tells to type, in its blocks and in its text."""
     blocks = re.findall(r"```(\w*)\n(.*?)\n```", text, re.DOTALL)
     for line in (
         "\n".join(block for language, block in blocks if language == "bash")
