@@ -1,4 +1,5 @@
-"""The README's table and figure: made from committed rows, by the command that stands beside them."""
+"""Tables, sentences and figure of docs/results.md and README.md, made from committed rows."""
+
 from pathlib import Path
 
 import pandas as pd
@@ -8,74 +9,197 @@ from ckdlib import report, study
 from ckdlib.__main__ import main
 from ckdlib.study import Store
 
+README, RESULTS = Path("README.md"), Path("docs/results.md")
+NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six"}
+
+
+def prose(page):
+    """The text of a page without its line breaks."""
+    return " ".join(page.read_text().split())
+
+
+def pilot(experiment):
+    return report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
+
 
 def printed(capsys, *words):
     assert main(["headline", *words]) == 0
     return capsys.readouterr().out.strip()
 
 
-def test_the_readme_holds_what_the_rows_say(capsys):
-    text = Path("README.md").read_text()
+def test_the_results_hold_what_the_rows_say(capsys):
+    text = RESULTS.read_text()
     assert "python -m ckdlib headline\n" in text
     assert printed(capsys) in text
 
 
 def test_the_committed_figure_was_made_of_these_rows():
     """Page 03 leaves the numbers that its figure shows beside it."""
-    table = report.frame(Store(Path("results/pilot")).rows(), "black_box", report=lambda line: None)
+    table = pilot("black_box")
     kept = pd.read_csv("figures/pilot-figure2.csv")
     pd.testing.assert_frame_equal(report.summary(table).round(4), kept, check_dtype=False)
 
 
-@pytest.mark.parametrize("experiment, method, rival, says", [
-    ("black_box", "ckd_calibrated", "ckd", "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("black_box", "ckd", "ckd_pairs", "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("black_box", "ckd_calibrated", "mse", "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error"),
-    ("fewer_calls", "ckd", "ckd_pairs", "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)"),
-    ("fewer_calls", "ckd_calibrated", "mse", "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)"),
-    ("fewer_calls", "ce+ckd+dist", "dist", "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST"),
-    ("protocol", "ckd_pairs", "kd", "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided"),
-    ("protocol", "ckd_calibrated", "kd", "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD")])
-def test_the_readme_says_what_the_rows_say(experiment, method, rival, says):
-    table = report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
-    found = report.mean_differences(table, method, rival).iloc[0].to_dict()
-    found["seeds"] = {3: "three", 4: "four", 5: "five", 6: "six"}[found["seeds"]]
-    assert says.format(**found) in " ".join(Path("README.md").read_text().split())
+@pytest.mark.parametrize(
+    "pages, experiment, method, rival, says",
+    [
+        (
+            [RESULTS],
+            "black_box",
+            "ckd_calibrated",
+            "ckd",
+            "{mean:.1f} points ([{low:.1f}, {high:.1f}], {seeds} seeds)",
+        ),
+        (
+            [RESULTS],
+            "black_box",
+            "ckd",
+            "ckd_pairs",
+            "({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)",
+        ),
+        (
+            [RESULTS],
+            "black_box",
+            "ckd_calibrated",
+            "mse",
+            "{mean:.1f} points [{low:.1f}, {high:.1f}] above the same squared error",
+        ),
+        (
+            [RESULTS],
+            "fewer_calls",
+            "ckd",
+            "ckd_pairs",
+            "nor from n = 320 on ({mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds)",
+        ),
+        (
+            [RESULTS],
+            "fewer_calls",
+            "ckd_calibrated",
+            "mse",
+            "from n = 320 on {mean:.1f} [{low:.1f}, {high:.1f}] ({seeds} seeds)",
+        ),
+        (
+            [RESULTS],
+            "fewer_calls",
+            "ce+ckd+dist",
+            "dist",
+            "is {mean:.1f} points [{low:.1f}, {high:.1f}] above DIST",
+        ),
+        ([RESULTS], "dimensionality", "rkd_100", "ckd_pairs", "is {mean:.0f} points below RKD_100"),
+        ([RESULTS], "dimensionality", "rkd_100", "ckd_calibrated", "(calibrated, {mean:.0f})"),
+        (
+            [README, RESULTS],
+            "protocol",
+            "ckd_pairs",
+            "kd",
+            "+{mean:.1f} points [{low:.1f}, {high:.1f}], {seeds} seeds: undecided",
+        ),
+        (
+            [README, RESULTS],
+            "protocol",
+            "ckd_calibrated",
+            "kd",
+            "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD",
+        ),
+    ],
+)
+def test_the_pages_say_what_the_rows_say(pages, experiment, method, rival, says):
+    found = report.mean_differences(pilot(experiment), method, rival).iloc[0].to_dict()
+    found["seeds"] = NUMBERS[found["seeds"]]
+    assert all(says.format(**found) in prose(page) for page in pages)
+
+
+def test_the_short_answers_are_the_rows_numbers():
+    """Each number of the README's answer, and of the same at the top of the results."""
+    grid = study.profile("pilot").experiments["fewer_calls"]
+    saved = report.savings(
+        report.fresh(pilot("fewer_calls"), grid), ["ce+ckd+dist"], ["dist", "ckd_pairs"]
+    )
+    means = {line.rival: line for line in saved[saved.target.isna()].itertuples()}
+    assert not means["dist"].bound and means["ckd_pairs"].bound
+    dist, ckd = (f"{means[rival].fewer:.0f} %" for rival in ("dist", "ckd_pairs"))
+    below = -report.mean_differences(pilot("black_box"), "ckd_pairs", "kd").iloc[0]["mean"]
+    gained = report.mean_differences(pilot("black_box"), "ckd_calibrated", "ckd").iloc[0]["mean"]
+    store = Store(Path("results/pilot"))
+    protocol = report.with_measures(pilot("protocol"), store.measures())
+    students = protocol[protocol.method.isin(("ckd", "ckd_pairs"))]
+    lost = students.calibrated_accuracy - students.test_accuracy
+    says = {
+        README: (
+            f"takes {dist} fewer calls than DIST, at least {ckd} fewer than CKD",
+            f"is {below:.0f} points below KD there",
+            f"gives it {gained:.0f}.",
+            f"costs each {lost.min():.0f} to {lost.max():.0f} points",
+        ),
+        RESULTS: (
+            f"takes {dist} fewer teacher calls than DIST",
+            f"at least {ckd} fewer than CKD",
+            f"is {below:.0f} points below plain KD",
+            f"gives {gained:.0f} points",
+            f"students {lost.min():.0f} to {lost.max():.0f} points",
+        ),
+    }
+    assert [line for page, lines in says.items() for line in lines if line not in prose(page)] == []
+
+
+def test_the_pages_say_how_many_claims_were_judged():
+    rows = [row for name in ("pilot", "quick") for row in Store(Path("results") / name).rows()]
+    judged = report.verdicts(report.CLAIMS, report.evidence(rows, {}, "paper"))
+    numbers, directions = (judged[what] == "not yet run" for what in ("number", "direction"))
+    assert (
+        not (judged[["number", "direction"]].isin(("reproduced", "not reproduced", "undecided")))
+        .to_numpy()
+        .any()
+    )
+    says = f'all {numbers.sum()} numbers and {directions.sum()} directions read "not yet run"'
+    assert says in prose(README) and says in prose(RESULTS)
 
 
 def test_cells_are_means_of_rows(capsys):
     lines = printed(capsys, "--results", "results/quick").splitlines()
     cells = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines[2:]}
-    assert lines[0] == "| n = | 40 | 80 | 160 | 320 | above `kd` |" and list(cells) == list(study.BLACK_BOX)
+    assert lines[0] == "| n = | 40 | 80 | 160 | 320 | above `kd` |" and list(cells) == list(
+        study.BLACK_BOX
+    )
     table = report.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
     mean = table[(table.method == "mse") & (table.n == 80)].test_accuracy
     assert cells["mse"][2] == f"{mean.mean():.1f} ± {mean.std():.1f}"
     wide = table.pivot(index="seed", columns=["method", "n"], values="test_accuracy")
-    assert float(cells["mse"][-1].split()[0]) == pytest.approx((wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051)
+    assert float(cells["mse"][-1].split()[0]) == pytest.approx(
+        (wide["mse"] - wide["kd"]).to_numpy().mean(), abs=0.051
+    )
 
 
 @pytest.mark.parametrize("experiment", ["fewer_calls", "protocol"])
-def test_the_readme_holds_its_other_tables(experiment, capsys):
-    text = Path("README.md").read_text()
+def test_the_results_hold_their_other_tables(experiment, capsys):
+    text = RESULTS.read_text()
     assert f"python -m ckdlib headline --experiment {experiment}\n" in text
     assert printed(capsys, "--experiment", experiment).split("\n\n")[-1] in text
 
 
-def test_the_readme_says_what_the_offset_costs_under_the_papers_schedule():
+def test_the_results_say_what_the_offset_costs_under_the_papers_schedule():
     store = Store(Path("results/pilot"))
-    table = report.with_measures(report.frame(store.rows(), "protocol", report=lambda line: None), store.measures())
-    text = " ".join(Path("README.md").read_text().split())
-    for method, says in (("ckd", "`ckd` {mean:.1f} points ([{low:.1f}, {high:.1f}])"), ("ckd_pairs", "`ckd_pairs` {mean:.1f} ([{low:.1f}, {high:.1f}])"),
-                         ("mse", "squared error {mean:.1f} ([{low:.1f}, {high:.1f}])")):
+    table = report.with_measures(pilot("protocol"), store.measures())
+    text = prose(RESULTS)
+    for method, says in (
+        ("ckd", "`ckd` {mean:.1f} points ([{low:.1f}, {high:.1f}])"),
+        ("ckd_pairs", "`ckd_pairs` {mean:.1f} ([{low:.1f}, {high:.1f}])"),
+        ("mse", "squared error {mean:.1f} ([{low:.1f}, {high:.1f}])"),
+    ):
         part = table[table.method == method]
         assert says.format(**report.interval(part.calibrated_accuracy - part.test_accuracy)) in text
 
 
 def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
-    accuracies, calls = printed(capsys, "--results", "results/quick", "--experiment", "fewer_calls").split("\n\n")
+    accuracies, calls = printed(
+        capsys, "--results", "results/quick", "--experiment", "fewer_calls"
+    ).split("\n\n")
     assert "above `ckd_pairs`" in accuracies
     grid = study.profile("quick").experiments["fewer_calls"]
-    table = report.fresh(report.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None), grid)
+    table = report.fresh(
+        report.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None),
+        grid,
+    )
     mean = report.savings(table, ["ce+ckd"], ["mse"]).iloc[-1]
     head, _, line, _ = (line.strip("| ").split(" | ") for line in calls.splitlines())
     assert line[head.index("`mse`")] == f"{mean.fewer:.0f} [{mean.low:.0f}, {mean.high:.0f}]"
@@ -87,16 +211,28 @@ def test_a_method_from_outside_the_grid_has_its_line(tmp_path, capsys):
             row |= {"experiment": "black_box"}
         if row["method"] in ("kd", "ce+ckd") and row["experiment"] == "black_box":
             Store(tmp_path).append(row)
-    assert [line.split("`")[1] for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]] == ["kd", "ce+ckd"]
+    assert [
+        line.split("`")[1] for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]
+    ] == ["kd", "ce+ckd"]
 
 
 def test_each_pair_has_its_table(tmp_path, capsys):
     rows = [row for row in Store(Path("results/quick")).rows() if row["dataset"] == "digits"]
     for row in rows:
         Store(tmp_path).append(row)
-        Store(tmp_path).append(row | {"student": "wrn_16_1", "run": f"other {row['run']}", "test_accuracy": row["test_accuracy"] / 2})
+        Store(tmp_path).append(
+            row
+            | {
+                "student": "wrn_16_1",
+                "run": f"other {row['run']}",
+                "test_accuracy": row["test_accuracy"] / 2,
+            }
+        )
     for words in ((), ("--experiment", "fewer_calls")):
-        one, two = (printed(capsys, "--results", str(folder), *words).split("\n\n") for folder in ("results/quick", tmp_path))
+        one, two = (
+            printed(capsys, "--results", str(folder), *words).split("\n\n")
+            for folder in ("results/quick", tmp_path)
+        )
         assert two[::2] == ["`resnet14-resnet8`", "`resnet14-wrn_16_1`"] * len(one)
         assert two[1::4] == one and two[3] != one[0]
 
@@ -104,11 +240,22 @@ def test_each_pair_has_its_table(tmp_path, capsys):
 def test_diverged_runs_are_counted_and_enter_no_number(tmp_path, capsys):
     for row in Store(Path("results/quick")).rows():
         if row["experiment"] == "black_box" and row["method"] in ("kd", "mse", "ckd"):
-            gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == ("mse", 40, 1)
+            gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == (
+                "mse",
+                40,
+                1,
+            )
             Store(tmp_path).append(row | ({"status": "diverged"} if gone else {}))
-    cells = {line.split("`")[1]: line[1:-1].split("|") for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]}
+    cells = {
+        line.split("`")[1]: line[1:-1].split("|")
+        for line in printed(capsys, "--results", str(tmp_path)).splitlines()[2:]
+    }
     assert [cell.strip() for cell in cells["ckd"][1:]] == ["(3 diverged)"] * 4 + [""]
-    assert cells["mse"][1].strip().endswith("(1 diverged)") and "±" in cells["mse"][1] and "diverged" not in cells["mse"][2]
+    assert (
+        cells["mse"][1].strip().endswith("(1 diverged)")
+        and "±" in cells["mse"][1]
+        and "diverged" not in cells["mse"][2]
+    )
 
 
 def test_one_seed_has_no_spread(tmp_path, capsys):

@@ -1,4 +1,5 @@
-"""The ledger: calls are made once, counted exactly, kept over a crash, and never above the budget."""
+"""The ledger: calls made once, counted exactly, kept over a crash, never above the budget."""
+
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,19 @@ def ledger(tmp_path):
 def test_a_call_is_made_once(ledger):
     asked = Counting()
     answers = ledger.ask(torch.tensor([5, 2, 9, 2]), view, asked)
-    assert answers[:, 0].tolist() == [50, 20, 90, 20] and sorted(asked.shown) == [2, 5, 9] and ledger.calls == 3
-    asked.fails_after = -1               # no more, not even on nothing
+    assert (
+        answers[:, 0].tolist() == [50, 20, 90, 20]
+        and sorted(asked.shown) == [2, 5, 9]
+        and ledger.calls == 3
+    )
+    asked.fails_after = -1  # no more, not even on nothing
     ledger.ask(torch.tensor([9, 5]), view, asked)
     asked.fails_after = None
     assert len(asked.shown) == 3 and ledger.calls == 3
     larger = ledger.ask(torch.arange(10), view, asked)
-    assert sorted(asked.shown) == list(range(10)) and larger[:, 0].tolist() == [10 * i for i in range(10)]
+    assert sorted(asked.shown) == list(range(10)) and larger[:, 0].tolist() == [
+        10 * i for i in range(10)
+    ]
 
 
 def test_answers_outlive_the_process(ledger, tmp_path):
@@ -50,7 +57,10 @@ def test_answers_outlive_the_process(ledger, tmp_path):
     assert again.kept(torch.tensor([4, 0]))[:, 1].tolist() == [41, 1]
 
 
-@pytest.mark.parametrize("other", [("other", "dataset", "view"), ("teacher", "other", "view"), ("teacher", "dataset", "other")])
+@pytest.mark.parametrize(
+    "other",
+    [("other", "dataset", "view"), ("teacher", "other", "view"), ("teacher", "dataset", "other")],
+)
 def test_another_teacher_dataset_or_view_has_a_ledger_of_its_own(ledger, tmp_path, other):
     ledger.ask(torch.arange(3), view, Counting())
     assert Ledger(tmp_path, *other).calls == 0
@@ -59,7 +69,9 @@ def test_another_teacher_dataset_or_view_has_a_ledger_of_its_own(ledger, tmp_pat
 def test_the_budget_is_enforced_before_any_call(tmp_path):
     ledger, asked = Ledger(tmp_path, "t", "d", "v", budget=5), Counting()
     ledger.ask(torch.arange(4), view, asked)
-    with pytest.raises(InputError, match="2 more teacher calls are needed, but 4 of the budget of 5"):
+    with pytest.raises(
+        InputError, match="2 more teacher calls are needed, but 4 of the budget of 5"
+    ):
         ledger.ask(torch.arange(6), view, asked)
     assert len(asked.shown) == 4
     ledger.ask(torch.arange(5), view, asked)
@@ -95,7 +107,9 @@ SHAPES = [(2, 3, 3), (4,)]
 
 def seeing(images):
     """A teacher whose maps and logits all tell the image."""
-    return [images.float().view(-1, *(1,) * len(shape)) + torch.zeros(1, *shape) for shape in SHAPES], images[:, None] + torch.zeros(3)
+    return [
+        images.float().view(-1, *(1,) * len(shape)) + torch.zeros(1, *shape) for shape in SHAPES
+    ], images[:, None] + torch.zeros(3)
 
 
 def test_features_come_with_the_call_and_cost_none(ledger):
@@ -103,8 +117,10 @@ def test_features_come_with_the_call_and_cost_none(ledger):
     assert ledger.calls == 10 and logits[:, 0].tolist() == list(range(10))
     kept = ledger.kept_features(torch.tensor([7, 3, 9]))
     assert kept.shapes == SHAPES
-    maps = kept[torch.tensor([[2, 0], [1, 1]])]              # positions among the three, over shards of four
-    assert [level.shape for level in maps] == [(2, 2, 2, 3, 3), (2, 2, 4)] and maps[0].dtype == torch.float32
+    maps = kept[torch.tensor([[2, 0], [1, 1]])]  # positions among the three, over shards of four
+    assert [level.shape for level in maps] == [(2, 2, 2, 3, 3), (2, 2, 4)] and maps[
+        0
+    ].dtype == torch.float32
     assert maps[0][..., 0, 0, 0].tolist() == maps[1][..., 0].tolist() == [[9, 7], [3, 3]]
     asked = Counting()
     ledger.ask(torch.arange(12), view, asked)
@@ -113,12 +129,28 @@ def test_features_come_with_the_call_and_cost_none(ledger):
 
 def test_features_are_read_through_a_map_of_float16_files(tmp_path):
     ledger, shape = Ledger(tmp_path, "t", "d", "v"), (64, 64, 64)
-    ledger.ask(torch.arange(40), view, lambda images: ([images.float().view(-1, 1, 1, 1).expand(-1, *shape)], images[:, None].float()), [shape])
-    file, = ledger.folder.glob("calls-*.safetensors")
+    ledger.ask(
+        torch.arange(40),
+        view,
+        lambda images: (
+            [images.float().view(-1, 1, 1, 1).expand(-1, *shape)],
+            images[:, None].float(),
+        ),
+        [shape],
+    )
+    (file,) = ledger.folder.glob("calls-*.safetensors")
     assert file.stat().st_size < 40 * 64**3 * 2 * 1.01
 
     def resident():
-        return int(next(line for line in open("/proc/self/smaps_rollup") if line.startswith("Rss")).split()[1]) * 1024
+        return (
+            int(
+                next(
+                    line for line in open("/proc/self/smaps_rollup") if line.startswith("Rss")
+                ).split()[1]
+            )
+            * 1024
+        )
+
     before = resident()
     kept = ledger.kept_features(torch.arange(40))
     assert kept[torch.tensor([17])][0].unique().tolist() == [17]
@@ -127,15 +159,22 @@ def test_features_are_read_through_a_map_of_float16_files(tmp_path):
 
 def test_calls_kept_without_features_are_refused_left_or_made_again(ledger):
     ledger.ask(torch.arange(6), view, Counting())
-    with pytest.raises(InputError, match="features of 3 calls were not kept.*--add-features makes these calls a second time"):
+    with pytest.raises(
+        InputError,
+        match="features of 3 calls were not kept.*--add-features makes these calls a second time",
+    ):
         ledger.ask(torch.tensor([1, 2, 3]), view, seeing, SHAPES)
-    with pytest.raises(InputError, match="3 of 3 images were never shown to the teacher with its features kept"):
+    with pytest.raises(
+        InputError, match="3 of 3 images were never shown to the teacher with its features kept"
+    ):
         ledger.kept_features(torch.tensor([1, 2, 3]))
     assert ledger.calls == 6
     ledger.ask(torch.tensor([1, 7]), view, seeing, SHAPES, missing_features="skip")
     assert ledger.calls == 7 and ledger.kept_features(torch.tensor([7])).shapes == SHAPES
-    answers = ledger.ask(torch.tensor([1, 2, 7]), view, seeing, SHAPES, missing_features="recompute")
-    assert ledger.calls == 9 and answers[:, 0].tolist() == [10, 20, 7]   # the first answer stands
+    answers = ledger.ask(
+        torch.tensor([1, 2, 7]), view, seeing, SHAPES, missing_features="recompute"
+    )
+    assert ledger.calls == 9 and answers[:, 0].tolist() == [10, 20, 7]  # the first answer stands
     assert ledger.kept_features(torch.tensor([2]))[torch.tensor([0])][1].unique().tolist() == [2]
 
 
@@ -151,7 +190,9 @@ def test_the_limit_of_kept_features_is_checked_before_any_call(tmp_path):
 
 
 def test_features_that_are_not_as_promised_are_not_kept(ledger):
-    with pytest.raises(InputError, match=r"\[\(2, 2, 3, 3\), \(2, 4\)\] or some that float16 cannot hold"):
+    with pytest.raises(
+        InputError, match=r"\[\(2, 2, 3, 3\), \(2, 4\)\] or some that float16 cannot hold"
+    ):
         ledger.ask(torch.arange(2), view, seeing, [(2, 3, 3), (5,)])
     with pytest.raises(InputError, match="float16 cannot hold"):
         ledger.ask(torch.tensor([70000]), view, seeing, SHAPES)
@@ -172,15 +213,34 @@ def test_features_move_to_the_device(ledger):
     assert kept[torch.tensor([2, 0], device="cuda")][1][:, 0].tolist() == [9, 7]
 
 
-def test_the_readmes_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
-    """As they stand there, but for the folders and a shorter training."""
+def test_the_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
+    """As they stand in docs/own-teacher.md, but for the folders and a shorter training."""
     monkeypatch.setattr(workspace_module, "PROJECT", tmp_path)
-    code = Path("README.md").read_text().split("```python\n")[1].split("```")[0]
-    for theirs, ours in (("runs/mine", tmp_path / "mine"), ("path/of/class/folders", folder), ("n=400", "n=13"), ("steps=2400", "steps=24"),
-                         ("shard=16", "shard=8"), ("image_size=32", "image_size=12")):
+    code = (
+        (Path(__file__).parents[1] / "docs" / "own-teacher.md")
+        .read_text()
+        .split("```python\n")[1]
+        .split("```")[0]
+    )
+    for theirs, ours in (
+        ("runs/mine", tmp_path / "mine"),
+        ("path/of/class/folders", folder),
+        ("n=400", "n=13"),
+        ("steps=2400", "steps=24"),
+        ("shard=16", "shard=8"),
+        ("image_size=32", "image_size=12"),
+    ):
         assert code.count(theirs) == 1
         code = code.replace(theirs, str(ours))
     asked = []
-    exec(code, {"my_api": lambda images: asked.append(images) or np.eye(2)[np.arange(len(images)) % 2]})
-    assert [images.shape for images in asked] == [(8, 12, 12, 3), (5, 12, 12, 3)] and asked[0].dtype == torch.uint8
-    assert capsys.readouterr().out.split()[0] in ("kd", "ckd_calibrated", "ce+ckd+dist") and (tmp_path / "mine" / "student.pt").exists()
+    exec(
+        code,
+        {"my_api": lambda images: asked.append(images) or np.eye(2)[np.arange(len(images)) % 2]},
+    )
+    assert [images.shape for images in asked] == [(8, 12, 12, 3), (5, 12, 12, 3)] and asked[
+        0
+    ].dtype == torch.uint8
+    assert (
+        capsys.readouterr().out.split()[0] in ("kd", "ckd_calibrated", "ce+ckd+dist")
+        and (tmp_path / "mine" / "student.pt").exists()
+    )

@@ -1,0 +1,235 @@
+"""The documents against what they speak of: links, commands, methods, floors, figures."""
+
+import ast
+import inspect
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ckdlib import methods
+from ckdlib.__main__ import options_of, parser
+from ckdlib.notebooks import ANALYSES
+
+PROJECT = Path(__file__).parents[1]
+PAGES = [
+    PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/README.md")
+]
+PAGES += sorted((PROJECT / "docs").glob("*.md"))
+CATALOGUE = PROJECT / "docs" / "methods.md"
+of_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+
+
+def links(text):
+    """Targets of the links and images of a page, code left out."""
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", prose)
+
+
+@of_pages
+def test_every_link_leads_to_a_file_that_is_there(page):
+    for target in links(page.read_text()):
+        if not target.startswith("https://"):
+            path, _, heading = target.partition("#")
+            there = page.parent / path if path else page
+            assert there.exists(), target
+            titles = re.findall(r"^#+ (.*)", there.read_text(), re.MULTILINE) if heading else []
+            assert not heading or heading in [
+                re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+            ], target
+
+
+def test_the_readme_is_short():
+    lines = (PROJECT / "README.md").read_text().splitlines()
+    assert len(lines) <= 150
+    assert not [
+        line for line in lines if len(line) > 100 and not line.startswith("|") and "](" not in line
+    ]
+
+
+def commands(text):
+    """What a page tells to type, in its blocks and in its text."""
+    blocks = re.findall(r"```(\w*)\n(.*?)\n```", text, re.DOTALL)
+    for line in (
+        "\n".join(block for language, block in blocks if language == "bash")
+        .replace("\\\n", " ")
+        .splitlines()
+    ):
+        if line.startswith(("python -m ckdlib ", "./run_all.sh")):
+            yield shlex.split(line, comments=True)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    for words in re.findall(r"`((?:python -m ckdlib |\./run_all\.sh)[^`]*)`", prose):
+        yield shlex.split(words)
+
+
+@of_pages
+def test_every_command_of_a_page_is_understood(page):
+    for words in commands(page.read_text()):
+        args = parser().parse_args(words[3:] if words[0] == "python" else ["batch", *words[1:]])
+        if (
+            args.command in ("run", "batch", "status") and page.name != "CONTRIBUTING.md"
+        ):  # there of a method to be added
+            assert options_of(args).runs(), words
+
+
+def test_the_commands_of_the_pages_are_found():
+    found = [words for page in PAGES for words in commands(page.read_text())]
+    assert (
+        len(found) > 22
+        and ["./run_all.sh"] in found
+        and ["python", "-m", "ckdlib", "headline"] in found
+    )
+
+
+def test_the_map_of_the_readme():
+    """Each page of an experiment, with the command that makes its rows and a test."""
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in (PROJECT / "README.md").read_text().splitlines()
+        if re.search(r"\| `\d\d_", line)
+    ]
+    found = {line[1].strip("`"): line[2] for line in lines}
+    assert found == {
+        name: f"`--experiment {experiment}`" for name, experiment in ANALYSES.items()
+    } | {"10_verdict": found["10_verdict"]}
+    assert all(
+        (PROJECT / "tests" / test.strip("`")).is_file()
+        for line in lines
+        for test in line[3].split(", ")
+    )
+
+
+def catalogue():
+    """Method -> its cells: definition, weights, batch, loss, test, paper."""
+    lines = [
+        line.strip("| ").split(" | ")
+        for line in CATALOGUE.read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    assert len({line[0] for line in lines}) == len(lines)
+    return {line[0].strip("`"): line[1:] for line in lines}
+
+
+def test_the_catalogue_and_the_registry_hold_the_same_methods():
+    assert set(catalogue()) == {*methods.METHODS, "rkd_D"}
+
+
+@pytest.mark.parametrize("name", [*methods.METHODS, "rkd_D"])
+def test_a_line_of_the_catalogue_says_what_the_registry_does(name):
+    method = methods.get(name.replace("_D", "_5"))
+    definition, weights, batch, loss, test, *_ = catalogue()[name]
+    assert len(definition) > 10
+    assert weights == ", ".join(f"{term} {part.weight:g}" for term, part in method.terms.items())
+    assert (
+        batch
+        == {"epoch_batches": "images", "pair_batches": "pairs", "class_batches": "images by class"}[
+            method.sampler.__name__
+        ]
+    )
+    listed = {(CATALOGUE.parent / target).resolve() for target in links(loss)}
+    needed = {
+        Path(inspect.getsourcefile(term.formula or term.loss)) for term in method.terms.values()
+    }
+    assert listed and all(path.is_file() for path in listed)
+    assert {path for path in needed if path.parent.name == "losses"} <= listed
+    tests = [(CATALOGUE.parent / target).resolve() for target in links(test)]
+    assert tests and all(path.parent == PROJECT / "tests" and path.is_file() for path in tests)
+
+
+def test_the_gallery_shows_every_figure():
+    text = (PROJECT / "figures" / "README.md").read_text()
+    there = {path.name for path in (PROJECT / "figures").iterdir()} - {"README.md"}
+    assert set(links(text)) >= there
+
+
+def test_a_method_is_added_as_contributing_says(tmp_path):
+    """The diff as it stands there, on a copy: its own tests, and those of all methods, pass."""
+    diff = re.search(r"```diff\n(.*?)```", (PROJECT / "CONTRIBUTING.md").read_text(), re.DOTALL)[1]
+    added = re.search(r'^\+ +"(\w+)": Method\(', diff, re.MULTILINE)[1]
+    if added in methods.METHODS:
+        pytest.skip(f"{added} is a method already")
+    for name in ("ckdlib", "tests", "docs"):
+        shutil.copytree(
+            PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    subprocess.run(["git", "apply", "-"], input=diff, text=True, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "tests/test_losses.py",
+            "tests/test_methods.py",
+            "tests/test_docs.py",
+            "-k",
+            f"test_{added} or [{added}] or version or catalogue_and",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 0 and " passed" in done.stdout, (
+        done.stdout[-3000:] + done.stderr[-1000:]
+    )
+
+
+FLOORS = [
+    {"errors", "recipes", "files", "reproducibility"},
+    {"metrics", "images", "losses", "models"},
+    {"methods"},
+    {"training"},
+    {"teachers"},
+    {"study"},
+    {"report", "bench"},
+    {"notebooks"},
+    {"__main__"},
+]
+OF_REPORT = FLOORS[0] | {"metrics", "losses", "report", "study.grid"}
+
+
+def imports(path):
+    """Modules of ckdlib that a file imports, as `study.grid`."""
+    package = path.relative_to(PROJECT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))[1:]
+            names = (
+                [".".join(filter(None, base))]
+                if node.module
+                else [".".join((*base[:-1], one.name)) for one in node.names]
+            )
+            yield from (name for name in names if name != "__version__")
+
+
+def test_no_floor_looks_up():
+    """docs/architecture.md: its picture, as a rule on every import of ckdlib/."""
+    at = {room: level for level, floor in enumerate(FLOORS) for room in floor}
+    rooms = {
+        path.stem
+        for path in (PROJECT / "ckdlib").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert rooms - {"__init__"} == set(at)
+    drawn = (PROJECT / "docs" / "architecture.md").read_text().split("```")[1]
+    assert all(
+        f"{room}/" in drawn or f"{room}.py" in drawn for room in rooms - {"__init__", "__main__"}
+    )
+    for path in sorted((PROJECT / "ckdlib").rglob("*.py")):
+        room = path.relative_to(PROJECT / "ckdlib").parts[0].removesuffix(".py")
+        for name in imports(path):
+            other = name.split(".")[0]
+            if room == "report":
+                assert name in OF_REPORT or other in OF_REPORT, f"{path.name} imports {name}"
+            elif other != room and room != "__init__":
+                assert at[other] < at[room] or at[other] == at[room] == 0, (
+                    f"{path.name} imports {name}"
+                )
