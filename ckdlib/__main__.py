@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         metavar=("NAME", "VALUE"),
         help="VALUE as JSON, else text; paths from the current folder",
     )
-    headline = command("headline", "the README's tables")
+    headline = command("headline", "the tables of docs/results.md")
     headline.add_argument("--results", type=Path, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
     old = command("migrate", "bring a results folder of an older ckdlib up to date")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -16,8 +17,11 @@ from ckdlib.files import read_tensors
 from ckdlib.images import Views, split, teacher_view
 from ckdlib.metrics import accuracy, correlation_draws, correlation_gap, singular_values
 from ckdlib.study import Store, open_workspace, plan
+from ckdlib.study import runs as study_runs
 from ckdlib.study import student as student_module
+from ckdlib.study import tasks as tasks_module
 from ckdlib.study import teachers as teachers_module
+from ckdlib.study import workspace as workspace_module
 from ckdlib.teachers import load_teacher
 from ckdlib.training.evaluate import predict
 
@@ -548,3 +552,25 @@ def test_a_published_teacher_of_other_images_is_passed_over(here, digits, tmp_pa
     others = replace(digits, digest="of other images")
     assert here.teacher_path(digits, "resnet14").is_relative_to(here.teachers)
     assert here.teacher_path(others, "resnet14").is_relative_to(here.results)
+
+
+def test_rows_images_and_teachers_are_opened_once_a_batch(here, brief, monkeypatch):
+    counted = Counter()
+
+    def count(module, name):
+        real = getattr(module, name)
+
+        def counting(*words, **options):
+            counted[name] += 1
+            return real(*words, **options)
+
+        monkeypatch.setattr(module, name, counting)
+
+    count(Store, "rows")
+    count(workspace_module, "load_dataset")
+    count(teachers_module, "load_teacher")
+    count(study_runs, "run_name")
+    count(tasks_module, "run_name")
+    runs = brief(["ce", "kd", "vid"], n=[40, 80])
+    study.run(runs, here, jobs=1, report=quiet)
+    assert counted == {"rows": 1, "load_dataset": 1, "load_teacher": 1, "run_name": len(runs)}

@@ -1,4 +1,5 @@
 """Tables and figures of verdicts."""
+
 from dataclasses import replace
 from math import sqrt
 

@@ -1,6 +1,4 @@
-"""Rows -> the README's tables, so that they can be made again and a test can tell whether they
-still hold.
-"""
+"""Rows -> the tables of docs/results.md, made again whenever a test asks whether they hold."""
 
 from collections.abc import Callable, Iterable, Sequence
 from math import isnan
