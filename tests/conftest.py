@@ -13,8 +13,15 @@ from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
 from ckdlib.study import open_workspace
 from ckdlib.teachers.weights import train_teacher
+from tests import PROJECT
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
+
+
+@pytest.fixture(autouse=True)
+def _from_the_project(monkeypatch):
+    """Tests find committed rows and notebooks wherever pytest was called."""
+    monkeypatch.chdir(PROJECT)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from tests import PROJECT
+
 CHECKS = {
     "lint": ("ruff", "check", "ckdlib", "tests", "notebooks"),
     "format": ("ruff", "format", "--check", "ckdlib", "tests", "notebooks"),

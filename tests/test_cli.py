@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 import torch
 
 from ckdlib import study
 from ckdlib.__main__ import main
+from tests import PROJECT
 
 COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
 
@@ -192,6 +192,8 @@ def test_run_and_status_from_the_shell(tmp_path):
 
 def test_an_installed_library_is_whole():
     """pyproject.toml finds every package, and every folder of the library is one."""
-    told = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    told = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     assert told == {"find": {"include": ["ckdlib*"]}}
-    assert all((path.parent / "__init__.py").exists() for path in Path("ckdlib").rglob("*.py"))
+    assert all(
+        (path.parent / "__init__.py").exists() for path in (PROJECT / "ckdlib").rglob("*.py")
+    )

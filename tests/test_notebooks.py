@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from ckdlib.notebooks import ANALYSES
+from tests import PROJECT
 
-PROJECT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 STRICT = {
     f"{name}.ipynb" for name in (*ANALYSES, "10_verdict")
@@ -146,7 +145,7 @@ def test_run_all_on_a_tiny_grid(tmp_path):
         "runs of white_box are missing:" in done.stdout
         and "--profile quick --experiment white_box" in done.stdout
     )
-    verdict = (tmp_path / "figures" / "claims.csv").read_text()
+    verdict = (tmp_path / "figures" / "verdict.csv").read_text()
     assert "not yet run" in verdict and ",reproduced" not in verdict
 
 

@@ -10,7 +10,7 @@ import pytest
 from ckdlib.report import CLAIMS, claim_tables, claims, paper
 from ckdlib.report.claims import NO, NOT_COMPARABLE, NOT_RUN, UNDECIDED, YES
 from ckdlib.report.paper import CKD
-from tests import oracle
+from tests.report import oracle
 
 DRAWS = 3
 

@@ -19,7 +19,7 @@ from ckdlib.metrics import (
     singular_values,
 )
 from ckdlib.report.spectra import mean_log_spectrum
-from tests.test_analysis import frame, row
+from tests.report.test_accuracy import frame, row
 
 RANDOM = np.random.default_rng(0)
 LOGITS, OTHER, LABELS = (

@@ -11,7 +11,7 @@ from ckdlib.report import claim_tables, claims, paper
 from ckdlib.report.figures import claims as claim_figures
 from ckdlib.report.figures.forest import LOOKS
 from ckdlib.report.paper import CKD, WRN, Claim
-from tests.test_verdict import ACCURACY, CURVE, EVERY, evidence
+from tests.report.test_claims import ACCURACY, CURVE, EVERY, evidence
 
 
 def some_verdicts():

@@ -4,7 +4,6 @@ mathematical properties.
 
 from itertools import permutations
 from math import exp, log, sqrt
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ import torch
 from torch.nn.functional import one_hot
 
 from ckdlib import losses
+from tests import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 
 

@@ -8,7 +8,7 @@ import torch
 from ckdlib import losses, methods
 from ckdlib.errors import InputError
 from ckdlib.methods import Batch
-from tests.test_losses import close, golden
+from tests.losses.test_losses import close, golden
 
 CASES = ["half", "double", "same", "valid"]
 SIZES = ["same", "student_larger", "teacher_larger", "student_larger_uneven"]

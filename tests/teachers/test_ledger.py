@@ -1,7 +1,5 @@
 """The ledger: calls made once, counted exactly, kept over a crash, never above the budget."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ import torch
 from ckdlib.errors import InputError
 from ckdlib.study import workspace as workspace_module
 from ckdlib.teachers.ledger import Ledger
+from tests import PROJECT
 
 
 class Counting:
@@ -216,12 +215,7 @@ def test_features_move_to_the_device(ledger):
 def test_the_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
     """As they stand in docs/own-teacher.md, but for the folders and a shorter training."""
     monkeypatch.setattr(workspace_module, "PROJECT", tmp_path)
-    code = (
-        (Path(__file__).parents[1] / "docs" / "own-teacher.md")
-        .read_text()
-        .split("```python\n")[1]
-        .split("```")[0]
-    )
+    code = (PROJECT / "docs" / "own-teacher.md").read_text().split("```python\n")[1].split("```")[0]
     for theirs, ours in (
         ("runs/mine", tmp_path / "mine"),
         ("path/of/class/folders", folder),

@@ -7,17 +7,17 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from ckdlib import notebooks, study
 from ckdlib.study import Store, plan
 from ckdlib.study import batch as batch_module
 from ckdlib.study.student import StudentResult
 from ckdlib.study.tasks import resolve
+from tests import PROJECT
 
 
 def large(folder, count):
-    row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0])
+    row = json.loads((PROJECT / "results/quick/rows.jsonl").read_text().splitlines()[0])
     folder.mkdir()
     (folder / "rows.jsonl").write_text(
         "".join(json.dumps(row | {"run": f"r{i}", "seed": i}) + "\n" for i in range(count))
@@ -38,7 +38,9 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
     (run,) = brief(["ce"])
     tasks = resolve([run], {"digits": here.dataset("digits")}, {}, "float32")
     ((key, task),) = tasks.items()
-    row = json.loads(Path("results/quick/rows.jsonl").read_text().splitlines()[0]) | {"run": key}
+    row = json.loads((PROJECT / "results/quick/rows.jsonl").read_text().splitlines()[0]) | {
+        "run": key
+    }
     result = StudentResult(row, None, [])
     monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(key, result)]))
     taken = []
@@ -73,7 +75,7 @@ def test_a_notebook_adds_little_to_its_experiment(here, tmp_path):
     subprocess.run(command, capture_output=True, check=True)
     between = time.perf_counter()
     notebooks.execute(
-        Path("notebooks/02_experiments.ipynb"),
+        (PROJECT / "notebooks/02_experiments.ipynb"),
         tmp_path / "02.ipynb",
         results=str(here.results),
         experiments=["black_box"],

@@ -11,7 +11,7 @@ from scipy import stats
 from ckdlib import study
 from ckdlib.report import claims, estimates, paper
 from ckdlib.report.paper import CKD, RESNET, VGG, WRN, Claim
-from tests.test_analysis import row
+from tests.report.test_accuracy import row
 
 ACCURACY = Claim("here", "black_box", "accuracy", WRN, CKD, "kd", value=5.0)
 EVERY = replace(ACCURACY, value=None, every=True)

@@ -2,7 +2,6 @@
 
 import json
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,8 @@ import torch
 from torch import nn
 
 from ckdlib import models
+from tests import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 FACTS = json.loads((GOLDEN / "models.json").read_text())
 OUTPUTS = dict(np.load(GOLDEN / "models.npz"))
 NETS = sorted(FACTS["models"])

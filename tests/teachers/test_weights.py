@@ -21,8 +21,7 @@ from ckdlib.teachers.weights import (
     weights_path,
 )
 from ckdlib.training import predict
-
-from .conftest import BRIEF
+from tests.conftest import BRIEF
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,7 @@ from ckdlib.study import Store, plan
 from ckdlib.study.runs import run_name
 from ckdlib.study.store import SCHEMA
 from ckdlib.training import Recipe
-
-PROJECT = Path(__file__).parents[1]
+from tests import PROJECT
 
 
 def test_profiles():

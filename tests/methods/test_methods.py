@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +10,9 @@ from ckdlib import losses, methods, models
 from ckdlib.errors import InputError
 from ckdlib.images import Views
 from ckdlib.methods import Batch
+from tests import GOLDEN
 
 LABELS = torch.arange(10).repeat_interleave(13)
-GOLDEN = Path(__file__).parent / "golden" / "terms.json"
 
 
 def seeded(seed=0):
@@ -247,7 +246,10 @@ def test_a_changed_formula_has_a_new_version():
     formula raises its version in `losses.VERSIONS` (else finished runs would pass for runs of
     the new formula) and keeps the new value.
     """
-    kept = {(line["method"], line["term"]): line for line in json.loads(GOLDEN.read_text())}
+    kept = {
+        (line["method"], line["term"]): line
+        for line in json.loads((GOLDEN / "terms.json").read_text())
+    }
     for name in [*methods.METHODS, "rkd_5"]:
         method = methods.get(name)
         for term, value in method.loss(fixed_batch(method)).items():

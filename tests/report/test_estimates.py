@@ -13,7 +13,7 @@ from ckdlib import report, study
 from ckdlib.report import estimates, paper
 from ckdlib.report.paper import CKD, RESNET, WRN, Claim
 from ckdlib.report.statistics import resamples
-from tests.test_verdict import CALLS, evidence, judge, without, words
+from tests.report.test_claims import CALLS, evidence, judge, without, words
 
 
 @pytest.mark.parametrize("columns", [1, 2, 6])

@@ -1,15 +1,14 @@
 """Tables, sentences and figure of docs/results.md and README.md, made from committed rows."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from ckdlib import report, study
 from ckdlib.__main__ import main
 from ckdlib.study import Store
+from tests import PROJECT
 
-README, RESULTS = Path("README.md"), Path("docs/results.md")
+README, RESULTS = (PROJECT / "README.md"), (PROJECT / "docs/results.md")
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six"}
 
 
@@ -19,7 +18,9 @@ def prose(page):
 
 
 def pilot(experiment):
-    return report.frame(Store(Path("results/pilot")).rows(), experiment, report=lambda line: None)
+    return report.frame(
+        Store(PROJECT / "results/pilot").rows(), experiment, report=lambda line: None
+    )
 
 
 def printed(capsys, *words):
@@ -120,7 +121,7 @@ def test_the_short_answers_are_the_rows_numbers():
     dist, ckd = (f"{means[rival].fewer:.0f} %" for rival in ("dist", "ckd_pairs"))
     below = -report.mean_differences(pilot("black_box"), "ckd_pairs", "kd").iloc[0]["mean"]
     gained = report.mean_differences(pilot("black_box"), "ckd_calibrated", "ckd").iloc[0]["mean"]
-    store = Store(Path("results/pilot"))
+    store = Store(PROJECT / "results/pilot")
     protocol = report.with_measures(pilot("protocol"), store.measures())
     students = protocol[protocol.method.isin(("ckd", "ckd_pairs"))]
     lost = students.calibrated_accuracy - students.test_accuracy
@@ -143,7 +144,9 @@ def test_the_short_answers_are_the_rows_numbers():
 
 
 def test_the_pages_say_how_many_claims_were_judged():
-    rows = [row for name in ("pilot", "quick") for row in Store(Path("results") / name).rows()]
+    rows = [
+        row for name in ("pilot", "quick") for row in Store((PROJECT / "results") / name).rows()
+    ]
     judged = report.verdicts(report.CLAIMS, report.evidence(rows, {}, "paper"))
     numbers, directions = (judged[what] == "not yet run" for what in ("number", "direction"))
     assert (
@@ -161,7 +164,9 @@ def test_cells_are_means_of_rows(capsys):
     assert lines[0] == "| n = | 40 | 80 | 160 | 320 | above `kd` |" and list(cells) == list(
         study.BLACK_BOX
     )
-    table = report.frame(Store(Path("results/quick")).rows(), "black_box", report=lambda line: None)
+    table = report.frame(
+        Store(PROJECT / "results/quick").rows(), "black_box", report=lambda line: None
+    )
     mean = table[(table.method == "mse") & (table.n == 80)].test_accuracy
     assert cells["mse"][2] == f"{mean.mean():.1f} ± {mean.std():.1f}"
     wide = table.pivot(index="seed", columns=["method", "n"], values="test_accuracy")
@@ -178,7 +183,7 @@ def test_the_results_hold_their_other_tables(experiment, capsys):
 
 
 def test_the_results_say_what_the_offset_costs_under_the_papers_schedule():
-    store = Store(Path("results/pilot"))
+    store = Store(PROJECT / "results/pilot")
     table = report.with_measures(pilot("protocol"), store.measures())
     text = prose(RESULTS)
     for method, says in (
@@ -197,7 +202,9 @@ def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
     assert "above `ckd_pairs`" in accuracies
     grid = study.profile("quick").experiments["fewer_calls"]
     table = report.fresh(
-        report.frame(Store(Path("results/quick")).rows(), "fewer_calls", report=lambda line: None),
+        report.frame(
+            Store(PROJECT / "results/quick").rows(), "fewer_calls", report=lambda line: None
+        ),
         grid,
     )
     mean = report.savings(table, ["ce+ckd"], ["mse"]).iloc[-1]
@@ -206,7 +213,7 @@ def test_an_experiment_without_kd_is_set_against_ckd_and_counts_calls(capsys):
 
 
 def test_a_method_from_outside_the_grid_has_its_line(tmp_path, capsys):
-    for row in Store(Path("results/quick")).rows():
+    for row in Store(PROJECT / "results/quick").rows():
         if row["experiment"] == "fewer_calls" and row["method"] == "ce+ckd":
             row |= {"experiment": "black_box"}
         if row["method"] in ("kd", "ce+ckd") and row["experiment"] == "black_box":
@@ -217,7 +224,7 @@ def test_a_method_from_outside_the_grid_has_its_line(tmp_path, capsys):
 
 
 def test_each_pair_has_its_table(tmp_path, capsys):
-    rows = [row for row in Store(Path("results/quick")).rows() if row["dataset"] == "digits"]
+    rows = [row for row in Store(PROJECT / "results/quick").rows() if row["dataset"] == "digits"]
     for row in rows:
         Store(tmp_path).append(row)
         Store(tmp_path).append(
@@ -238,7 +245,7 @@ def test_each_pair_has_its_table(tmp_path, capsys):
 
 
 def test_diverged_runs_are_counted_and_enter_no_number(tmp_path, capsys):
-    for row in Store(Path("results/quick")).rows():
+    for row in Store(PROJECT / "results/quick").rows():
         if row["experiment"] == "black_box" and row["method"] in ("kd", "mse", "ckd"):
             gone = row["method"] == "ckd" or (row["method"], row["n"], row["seed"]) == (
                 "mse",
@@ -259,7 +266,7 @@ def test_diverged_runs_are_counted_and_enter_no_number(tmp_path, capsys):
 
 
 def test_one_seed_has_no_spread(tmp_path, capsys):
-    for row in Store(Path("results/quick")).rows():
+    for row in Store(PROJECT / "results/quick").rows():
         if row["seed"] == 1 and row["experiment"] in ("black_box", "fewer_calls"):
             Store(tmp_path).append(row)
     text = printed(capsys, "--results", str(tmp_path), "--experiment", "fewer_calls")
