@@ -143,9 +143,11 @@ def run(args: argparse.Namespace) -> None:
     from .study import run as train
 
     options = options_of(args)
+    runs, workspace = options.runs(), options.workspace()
+    print(f"results: {workspace.results}", flush=True)
     train(
-        options.runs(),
-        options.workspace(),
+        runs,
+        workspace,
         options.jobs,
         options.time_budget,
         options.add_features,

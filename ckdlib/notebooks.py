@@ -44,8 +44,9 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     if not notebook.is_file():
-        names = ", ".join(path.name for path in sorted(SOURCES.glob("*.ipynb")))
-        raise InputError(f"no notebook {notebook}; there are {names}")
+        names = [path.name for path in sorted(SOURCES.glob("*.ipynb"))]
+        there = ", ".join(names) or "none: an installed library has no notebooks, a clone has"
+        raise InputError(f"no notebook {notebook}; there are {there}")
     declared = papermill.inspect_notebook(str(notebook))
     for name in parameters:
         choose(f"parameter of {notebook.name}", name, declared)

@@ -2,16 +2,21 @@
 written.
 """
 
+import ast
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 
 import pytest
 import torch
 
 from ckdlib import study
 from ckdlib.__main__ import main
+from ckdlib.study.options import Options
 from tests import PROJECT
 
 COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
@@ -197,3 +202,41 @@ def test_an_installed_library_is_whole():
     assert all(
         (path.parent / "__init__.py").exists() for path in (PROJECT / "ckdlib").rglob("*.py")
     )
+
+
+def test_what_a_batch_is_told_is_declared_once():
+    """Notebook 02's parameters are the fields of `Options`."""
+    cells = json.loads((PROJECT / "notebooks/02_experiments.ipynb").read_text())["cells"]
+    source = next(
+        "".join(cell["source"])
+        for cell in cells
+        if "parameters" in cell["metadata"].get("tags", [])
+    )
+    parameters = {node.targets[0].id for node in ast.parse(source).body}
+    assert parameters == {field.name for field in fields(Options)}
+
+
+def test_an_installed_library_keeps_its_files_in_the_users_folder(tmp_path):
+    """Its package copied where no project is around it."""
+    shutil.copytree(PROJECT / "ckdlib", tmp_path / "site" / "ckdlib")
+    home = {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(tmp_path / "site")}
+    words = [sys.executable, "-m", "ckdlib", "run", "--methods", "ce", "--n", "0"]
+    done = subprocess.run(words, capture_output=True, text=True, env=home, cwd=tmp_path)
+    assert done.returncode == 2 and "n = 0 is too few" in done.stderr
+    code = "from ckdlib.study.options import home; print(home())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=home, cwd=tmp_path
+    )
+    assert done.stdout.strip() == str(tmp_path / "home/.local/share/ckdlib")
+
+
+def test_help_is_there_at_once_and_options_are_written_out(capsys):
+    code = "import sys; from ckdlib.__main__ import main; main(['run', '--help'])"
+    ended = "import atexit, sys; atexit.register(lambda: print('torch' in sys.modules)); "
+    done = subprocess.run(
+        [sys.executable, "-c", ended + code], capture_output=True, text=True, cwd=PROJECT
+    )
+    assert done.returncode == 0 and done.stdout.endswith("False\n")  # nothing slow was imported
+    with pytest.raises(SystemExit):
+        main(["run", "--profil", "quick"])
+    assert "unrecognized arguments: --profil quick" in capsys.readouterr().err

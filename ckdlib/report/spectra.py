@@ -113,7 +113,7 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
     `mean_log_spectrum` of `method` minus the rival's, paired over seeds, with t interval. Of one
     pair.
 
-    says: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
+    direction: 'lower' or 'higher' where the interval leaves out zero, else 'undecided'.
     """
     lines = []
     for curve, divide in product(CURVES, (False, True)):
@@ -125,11 +125,13 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
             for rival in rivals:
                 if {(n, method), (n, rival)} <= set(wide.columns):
                     gap = interval((wide[n, method] - wide[n, rival]).dropna())
-                    says = (
+                    direction = (
                         "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
                     )
-                    lines.append({"curve": kind, "n": n, "rival": rival} | gap | {"says": says})
-    columns = ["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "says"]
+                    lines.append(
+                        {"curve": kind, "n": n, "rival": rival} | gap | {"direction": direction}
+                    )
+    columns = ["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "direction"]
     return pd.DataFrame(lines, columns=columns).dropna(subset="mean", ignore_index=True)
 
 
@@ -151,7 +153,7 @@ def count_directions(flat: pd.DataFrame) -> pd.DataFrame:
     """Of `flatness`, for each kind of curve: against how many rivals and n it is lower, undecided
     and higher.
     """
-    counts = flat.groupby("curve", sort=False).says.value_counts().unstack(fill_value=0)
+    counts = flat.groupby("curve", sort=False).direction.value_counts().unstack(fill_value=0)
     return counts.reindex(columns=["lower", "undecided", "higher"], fill_value=0)
 
 

@@ -7,9 +7,8 @@ from ..errors import InputError, choose
 from ..images import Dataset, load_dataset
 from ..reproducibility import PRECISIONS, choose_device, own_precision
 from ..teachers import Ledger, read_card, weights_path
+from .options import home
 from .store import Store
-
-PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,9 @@ def open_workspace(
     choose("precision", precision, PRECISIONS)
     return Workspace(
         results=results,
-        data=Path(data or PROJECT / "data").resolve(),
-        cache=Path(cache or PROJECT / "data" / "cache").resolve(),
-        teachers=Path(teachers or PROJECT / "teachers").resolve(),
+        data=Path(data or home() / "data").resolve(),
+        cache=Path(cache or home() / "data" / "cache").resolve(),
+        teachers=Path(teachers or home() / "teachers").resolve(),
         device=device,
         image_size=image_size,
         flip=flip,

@@ -1,6 +1,6 @@
 """The one training loop: students and teachers, on CPU and CUDA, with no data-loading workers.
 
-Each round of steps is planned on the CPU (images, views, mixing) and moved to the device at once,
+Each round of steps is drawn on the CPU (images, views, mixing) and moved to the device at once,
 so that nothing waits for the device inside a round and the same seed gives the same batches on
 every device.
 """
@@ -183,7 +183,7 @@ class _Training:
         return Result(status, best_score, best_step, self.step, self.images, seconds)
 
     def _round(self) -> None:
-        images, loss = self.steps.take(self._plan())
+        images, loss = self.steps.take(self._draw())
         self.images += images
         self.loss = loss.item()
         self._count_round()
@@ -197,7 +197,7 @@ class _Training:
             self.calibration()
         return self.validation().item() if self.validation else nan
 
-    def _plan(self) -> Round:
+    def _draw(self) -> Round:
         """The next round's draws, on the CPU."""
         batches = [next(self.sampler) for _ in range(self.schedule.round_steps)]
         positions = torch.cat([batch.flatten() for batch in batches])
@@ -221,7 +221,7 @@ class _Training:
         for i, moment in enumerate(self.steps.moments):
             moment.copy_(saved.tensors[f"momentum.{i}"])
         for _ in range(saved.rounds):  # draw what was drawn, so that the next draws are the same
-            self.images += len(self._plan().positions)
+            self.images += len(self._draw().positions)
             self.signal = self.schedule.observe(nan)
             self._count_round()
 

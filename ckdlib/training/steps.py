@@ -40,27 +40,27 @@ class Room(NamedTuple):
     rates: Tensor
 
     @classmethod
-    def like(cls, plan: Round, batch: int, device: torch.device) -> "Room":
+    def like(cls, draws: Round, batch: int, device: torch.device) -> "Room":
         """Room for the longest round.
 
         Pairs take two images, and short batches that were joined one more than a batch has.
         """
-        steps = len(plan.shapes)
+        steps = len(draws.shapes)
         images = 2 * (batch + 1) * steps
         return cls(
-            plan.positions.new_empty(images, device=device),
-            plan.views.new_empty(images, 3, device=device),
-            plan.lam.new_empty(steps, device=device),
-            plan.rates.new_empty(steps, device=device),
+            draws.positions.new_empty(images, device=device),
+            draws.views.new_empty(images, 3, device=device),
+            draws.lam.new_empty(steps, device=device),
+            draws.rates.new_empty(steps, device=device),
         )
 
-    def hold(self, plan: Round) -> None:
+    def hold(self, draws: Round) -> None:
         """Copy a round's draws here."""
-        images = len(plan.positions)
-        self.positions[:images].copy_(plan.positions)
-        self.views[:images].copy_(plan.views)
-        self.lam.copy_(plan.lam)
-        self.rates.copy_(plan.rates)
+        images = len(draws.positions)
+        self.positions[:images].copy_(draws.positions)
+        self.views[:images].copy_(draws.views)
+        self.lam.copy_(draws.lam)
+        self.rates.copy_(draws.rates)
 
 
 class Steps:
@@ -133,16 +133,16 @@ class Steps:
         """The momentum of each parameter."""
         return [state["momentum_buffer"] for state in self.optimiser.state.values()]
 
-    def take(self, plan: Round) -> tuple[int, Tensor]:
+    def take(self, draws: Round) -> tuple[int, Tensor]:
         """Take the steps of a round: images that went through the student, and the mean loss."""
         if self.room is None:
-            self.room = Room.like(plan, self.batch, self.device)
-        self.room.hold(plan)
+            self.room = Room.like(draws, self.batch, self.device)
+        self.room.hold(draws)
         for counter in (self.at, self.step, self.total):
             counter.zero_()
         self.modules.train()
-        images = sum(self._take(shape) for shape in plan.shapes)
-        return images, self.total / len(plan.shapes)
+        images = sum(self._take(shape) for shape in draws.shapes)
+        return images, self.total / len(draws.shapes)
 
     def _one(self, shape: Shape) -> int:
         """One step; how many images went through the student."""

@@ -175,11 +175,11 @@ def test_a_curve_that_is_only_scaled_is_lower_as_it_is_and_undecided_when_divide
     assert (
         set(flat.rival) == {"kd"}
         and flat.loc["raw", "mean"] == pytest.approx(-1)
-        and flat.loc["raw", "says"] == "lower"
+        and flat.loc["raw", "direction"] == "lower"
     )
     assert (
         flat.loc["raw / largest", "mean"] == pytest.approx(0)
-        and flat.loc["raw / largest", "says"] == "undecided"
+        and flat.loc["raw / largest", "direction"] == "undecided"
     )
     text = report.flatness_table(flat.reset_index())
     assert text.loc[("raw", 50), "kd"].startswith("-1.00 [-1.00") and list(text.columns) == ["kd"]
@@ -278,4 +278,4 @@ def test_a_difference_with_a_wide_interval_is_undecided(measured):
         ]
     )
     flat = report.flatness(table, "kd", ["ckd_pairs"]).set_index("curve")
-    assert flat.loc["raw", "mean"] == 0.5 and flat.loc["raw", "says"] == "undecided"
+    assert flat.loc["raw", "mean"] == 0.5 and flat.loc["raw", "direction"] == "undecided"

@@ -214,7 +214,7 @@ def test_features_move_to_the_device(ledger):
 
 def test_the_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
     """As they stand in docs/own-teacher.md, but for the folders and a shorter training."""
-    monkeypatch.setattr(workspace_module, "PROJECT", tmp_path)
+    monkeypatch.setattr(workspace_module, "home", lambda: tmp_path)
     code = (PROJECT / "docs" / "own-teacher.md").read_text().split("```python\n")[1].split("```")[0]
     for theirs, ours in (
         ("runs/mine", tmp_path / "mine"),
