@@ -1,5 +1,4 @@
 """One student: from its task to its row, its measures and the probes along its training."""
-
 import json
 import threading
 import time
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from .. import losses, models
 from ..errors import OutOfTime
 from ..files import read_tensors, write_tensors
-from ..images import Views
+from ..images import Dataset, Views
 from ..metrics import accuracy, measure
 from ..reproducibility import code_version, device_name, versions
 from ..training import Progress, Result, fit, predict, validate
@@ -124,19 +123,13 @@ def _inputs(task: Task, workspace: Workspace) -> StudentInputs:
     return StudentInputs(train_views, val_views, test_views, teacher_logits, features)
 
 
-def _test_views(dataset, device: str) -> Views:
+@cache
+def _test_views(dataset: Dataset, device: str) -> Views:
     """The test views of a dataset, once a process."""
-    held = _TEST_VIEWS.setdefault(dataset.digest, {})
-    key = (dataset.transform, device)
-    if key not in held:
-        views = Views(dataset.test, dataset.transform, device)
-        if device != "cpu":
-            torch.cuda.synchronize(device)  # whatever stream reads it next
-        held[key] = views
-    return held[key]
-
-
-_TEST_VIEWS: dict[str, dict] = {}
+    views = Views(dataset.test, dataset.transform, device)
+    if device != "cpu":
+        torch.cuda.synchronize(device)  # whatever stream reads it next
+    return views
 
 
 @cache
