@@ -42,7 +42,10 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str)
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors of a safetensors file (memory-mapped) and its metadata.
 
-    InputError if it is truncated or foreign.
+    Raises
+    ------
+    InputError
+        If it is truncated or foreign.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -54,7 +57,13 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 
 def writable_folder(path: Path) -> Path:
-    """The folder, made if need be. InputError if nothing can be written there."""
+    """The folder, made if need be.
+
+    Raises
+    ------
+    InputError
+        If nothing can be written there.
+    """
     probe = path / f".probe.{os.getpid()}"
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,13 @@ class Block(nn.Module):
 
 
 class ResNet(Network):
+    """A residual network of 6n + 2 layers.
+
+    References
+    ----------
+    He et al. 2016, section 4.2, https://arxiv.org/abs/1512.03385
+    """
+
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         blocks = (depth - 2) // 6
