@@ -25,13 +25,13 @@ def choose(kind: str, name, options: Iterable) -> None:
     ----------
     kind : str
         What it is ('method', 'profile', ...), for the message.
-    name : str
+    name : object
     options : iterable
 
     Raises
     ------
     InputError
-        If it is none; the message lists them, and the closest.
+        If it is none of them; the message lists them, and the closest where one is near.
     """
     options = list(options)
     if name in options:

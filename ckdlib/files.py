@@ -31,6 +31,7 @@ def write_json(path: Path, value) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str) -> None:
+    """Tensors, of any device, as a safetensors file with its metadata."""
     with replacing(path) as beside:
         save_file(
             {name: value.detach().cpu().contiguous() for name, value in tensors.items()},

@@ -17,6 +17,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def sha256(*parts: bytes | memoryview | str) -> str:
+    """The hexadecimal SHA-256 of the parts, one after another, text as UTF-8."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part)
@@ -24,6 +25,7 @@ def sha256(*parts: bytes | memoryview | str) -> str:
 
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The bytes of a tensor on the CPU."""
     return tensor.contiguous().view(torch.uint8).numpy().reshape(-1).data
 
 

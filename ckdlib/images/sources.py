@@ -155,13 +155,13 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
 
 
 def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
-    """Images of train/<class>/<image> and test/<class>/<image>, square and of one size.
+    """The images of train/<class>/<image> and test/<class>/<image>.
 
     Parameters
     ----------
     folder, cache : Path
     size : int or None
-        Pixels to resize to; None where all images are of one size.
+        Pixels to resize to; None where all images are square and of one size.
 
     Raises
     ------

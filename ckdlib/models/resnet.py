@@ -9,6 +9,7 @@ from .network import Network
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution without a bias, padded so that only the stride shrinks its map."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 

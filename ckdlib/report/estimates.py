@@ -78,6 +78,7 @@ def neighbours(calls: float, sizes: Sequence[int]) -> list[int]:
 
 
 def rivals(claim: Claim) -> tuple[str, ...]:
+    """The methods that a claim compares with; none where it gives a number alone."""
     return paper.BASELINES if claim.rival == "baselines" else tuple(filter(None, [claim.rival]))
 
 

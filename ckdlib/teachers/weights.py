@@ -26,6 +26,7 @@ from ..training.loop import Progress, Saved, fit
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:
+    """Where a teacher's weights are kept; its card is beside them."""
     return folder / dataset / f"{model}.safetensors"
 
 
