@@ -8,8 +8,9 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is one line, with the value and what
-    would be right.
+    """Something the user gave cannot be used.
+
+    The message is one line, with the value and what would be right.
     """
 
 
@@ -18,8 +19,19 @@ class OutOfTime(Exception):
 
 
 def choose(kind: str, name, options: Iterable) -> None:
-    """Raise InputError unless `name` is one of `options`; `kind` says what it is ('method',
-    'profile', ...).
+    """Check that `name` is one of `options`.
+
+    Parameters
+    ----------
+    kind : str
+        What it is ('method', 'profile', ...), for the message.
+    name : object
+    options : iterable
+
+    Raises
+    ------
+    InputError
+        If it is none of them; the message lists them, and the closest where one is near.
     """
     options = list(options)
     if name in options:

@@ -31,6 +31,7 @@ def write_json(path: Path, value) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str) -> None:
+    """Tensors, of any device, as a safetensors file with its metadata."""
     with replacing(path) as beside:
         save_file(
             {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
@@ -42,7 +43,10 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str)
 def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors of a safetensors file (memory-mapped) and its metadata.
 
-    InputError if it is truncated or foreign.
+    Raises
+    ------
+    InputError
+        If it is truncated or foreign.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -54,7 +58,13 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
 
 
 def writable_folder(path: Path) -> Path:
-    """The folder, made if need be. InputError if nothing can be written there."""
+    """The folder, made if need be.
+
+    Raises
+    ------
+    InputError
+        If nothing can be written there.
+    """
     probe = path / f".probe.{os.getpid()}"
     try:
         path.mkdir(parents=True, exist_ok=True)

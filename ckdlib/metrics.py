@@ -19,19 +19,56 @@ DRAWN = 100  # images a draw, as in section 6.2
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """0-d: top-1 accuracy in per cent of logits [N, C]."""
+    """Top-1 accuracy in per cent.
+
+    Parameters
+    ----------
+    logits : Tensor [N, C]
+    labels : Tensor [N]
+
+    Returns
+    -------
+    Tensor
+        0-d.
+    """
     return 100 * (logits.argmax(1) == labels).float().mean()
 
 
 def singular_values(logits: ArrayLike) -> np.ndarray:
-    """[min(N, C)] singular values of logits [N, C], largest first (CKD, section 6.2)."""
+    """Singular values of logits, largest first.
+
+    Parameters
+    ----------
+    logits : array [N, C]
+
+    Returns
+    -------
+    array [min(N, C)]
+
+    References
+    ----------
+    CKD, section 6.2, https://arxiv.org/abs/2311.02253
+    """
     return np.linalg.svd(np.asarray(logits, np.float64), compute_uv=False)
 
 
 def class_singular_values(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """[C]: the mean over classes of the singular values of the logits of one class's images, as in
-    the analysis that section 6.2 cites (Verma et al. 2019); a class of fewer than C images
-    counts zeros for the rest.
+    """The mean over classes of the singular values of the logits of one class's images.
+
+    A class of fewer than C images counts zeros for the rest.
+
+    Parameters
+    ----------
+    logits : array [N, C]
+    labels : array [N]
+
+    Returns
+    -------
+    array [C]
+
+    References
+    ----------
+    Verma et al. 2019, the analysis that CKD, section 6.2, cites
     """
     logits, labels = np.asarray(logits, np.float64), np.asarray(labels)
     curves = np.zeros((len(present := np.unique(labels)), logits.shape[1]))
@@ -42,18 +79,37 @@ def class_singular_values(logits: ArrayLike, labels: ArrayLike) -> np.ndarray:
 
 
 def effective_rank(values: ArrayLike) -> float:
-    """exp of the entropy of singular values divided by their sum (Roy and Vetterli 2007): 1 to
-    their number.
+    """exp of the entropy of singular values divided by their sum: 1 to their number.
+
+    References
+    ----------
+    Roy and Vetterli, The effective rank, EUSIPCO 2007
     """
     share = np.asarray(values, float) / np.sum(values)
     return float(np.exp(-(share * np.log(np.where(share > 0, share, 1))).sum()))
 
 
 def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> float:
-    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, correlations of
-    classes, section 6.2.
+    """Table 3: the mean over all C^2 entries of |corr(student) - corr(teacher)|, of classes.
 
-    student_logits, teacher_logits: [N, C] of the same images. nan if a class has no variance.
+    Parameters
+    ----------
+    student_logits, teacher_logits : array [N, C]
+        Of the same images.
+
+    Returns
+    -------
+    float
+        nan if a class has no variance.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or are not [N, C].
+
+    References
+    ----------
+    CKD, section 6.2, https://arxiv.org/abs/2311.02253
     """
     student, teacher = (np.asarray(logits, float) for logits in (student_logits, teacher_logits))
     if student.shape != teacher.shape or student.ndim != 2:
@@ -64,7 +120,18 @@ def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> flo
 
 
 def correlation_draws(images: int) -> Tensor:
-    """[DRAWS, at most DRAWN] test images, none twice in a draw: the same for every student."""
+    """Random draws of test images, the same for every student.
+
+    Parameters
+    ----------
+    images : int
+        How many there are to draw from.
+
+    Returns
+    -------
+    Tensor [DRAWS, at most DRAWN]
+        Indices, none twice in a draw.
+    """
     random = generator(0, "correlation draws")
     return torch.stack([torch.randperm(images, generator=random)[:DRAWN] for _ in range(DRAWS)])
 
@@ -78,9 +145,16 @@ def measure(
 ) -> dict:
     """One line of measures, plain numbers of five digits.
 
-    teacher: its logits [N, C] of the same images, for `correlation_gaps` (a draw each; None where a
-    class has no variance). offset: [C], what calibration would add to the logits, for the
-    calibrated curve and accuracy.
+    Parameters
+    ----------
+    run : str
+    logits : Tensor [N, C]
+    labels : Tensor [N]
+    teacher : Tensor [N, C], optional
+        Its logits of the same images, for `correlation_gaps` (a draw each; None where a class has
+        no variance).
+    offset : Tensor [C], optional
+        What calibration would add to the logits, for the calibrated curve and accuracy.
     """
     logits, labels = logits.cpu().double(), labels.cpu()
     line: dict[str, str | float | None | list[float | None]] = {

@@ -17,6 +17,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def sha256(*parts: bytes | memoryview | str) -> str:
+    """The hexadecimal SHA-256 of the parts, one after another, text as UTF-8."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part)
@@ -24,12 +25,19 @@ def sha256(*parts: bytes | memoryview | str) -> str:
 
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
+    """The bytes of a tensor on the CPU."""
     return tensor.contiguous().view(torch.uint8).numpy().reshape(-1).data
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """Random numbers for one purpose ('subset', 'order', 'view', ...), independent of those for any
-    other.
+    """Random numbers for one purpose, independent of those for any other.
+
+    Parameters
+    ----------
+    seed : int
+    purpose : str
+        'subset', 'order', 'view', ...
+    device : torch.device or str
     """
     return torch.Generator(device).manual_seed(int(sha256(f"{purpose}/{seed}")[:15], 16))
 
@@ -39,8 +47,9 @@ _GLOBAL_RANDOM = threading.Lock()
 
 @contextmanager
 def seeded(seed: int, purpose: str) -> Iterator[None]:
-    """Torch's global generator on the CPU (module initialisers draw from it), seeded, for one
-    thread alone, then put back.
+    """Torch's global generator on the CPU, seeded, for one thread alone, then put back.
+
+    Module initialisers draw from it.
     """
     with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(generator(seed, purpose).initial_seed())
@@ -53,12 +62,20 @@ def own_precision(device: str) -> str:
 
 
 def choose_device(name: str | None) -> str:
-    """'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one.
-
-    InputError if it is not there.
+    """The device to compute on, made ready.
 
     On CUDA, float32 will mean float32 (no TF32), and convolutions are not timed to choose the
     fastest: that waits for the whole device, which no step may while another is recorded.
+
+    Parameters
+    ----------
+    name : str or None
+        'cpu' or 'cuda' ('cuda:1', ...); None takes CUDA where there is one.
+
+    Raises
+    ------
+    InputError
+        If it is unknown or not there.
     """
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = False, False
     if name is None:

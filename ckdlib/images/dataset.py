@@ -19,6 +19,8 @@ FEWEST_CALLS = 8  # two images to validate on
 
 @dataclass(frozen=True)
 class Dataset:
+    """Training and test images, their classes, and how they become inputs."""
+
     name: str
     classes: tuple[str, ...]
     train: Images
@@ -43,12 +45,30 @@ def _reopened(source: tuple, digest: str) -> "Dataset":
 
 
 def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Training and validation indices of the run with n teacher calls: both nested in n, the same
-    for every method.
+    """Training and validation indices of the run with n teacher calls.
 
-    [n] images that the teacher may be shown, and [n // 4] further ones for validation that it never
-    is: the first n + n // 4 of one permutation of all `total` images per seed, of which every fifth
-    is for validation. InputError if n does not fit.
+    The first n + n // 4 of one permutation of all `total` images per seed, of which every fifth is
+    for validation: both parts are nested in n and the same for every method.
+
+    Parameters
+    ----------
+    total : int
+        Training images of the dataset.
+    n : int
+        Teacher calls.
+    seed : int
+
+    Returns
+    -------
+    Tensor [n]
+        Images that the teacher may be shown.
+    Tensor [n // 4]
+        Further ones for validation, that it never is.
+
+    Raises
+    ------
+    InputError
+        If n does not fit.
     """
     check_calls(n)
     used, most = n + n // 4, total - (total + 1) // 5
@@ -64,6 +84,7 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def check_calls(n: int) -> None:
+    """Raise InputError if n is fewer than FEWEST_CALLS."""
     if n < FEWEST_CALLS:
         raise InputError(
             f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n "
@@ -77,9 +98,22 @@ def load_dataset(
 ) -> Dataset:
     """A dataset by name or by the path of its class folders.
 
-    root: where `cifar100/` lies or is downloaded to; cache: where decoded tensors are kept; size:
-    pixels to resize a folder's images to (needed if they differ); flip: whether a folder's training
-    images may be mirrored. InputError if the dataset is unknown or its folder cannot be used.
+    Parameters
+    ----------
+    name : str
+    root : Path
+        Where `cifar100/` lies or is downloaded to.
+    cache : Path
+        Where decoded tensors are kept.
+    size : int, optional
+        Pixels to resize a folder's images to (needed if they differ).
+    flip : bool
+        Whether a folder's training images may be mirrored.
+
+    Raises
+    ------
+    InputError
+        If the dataset is unknown or its folder cannot be used.
     """
     source = (name, root, cache, size, flip)
     if name in TRANSFORMS:
@@ -120,8 +154,12 @@ def _dataset(
 
 
 def teacher_view(dataset: Dataset, seed: int, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Index [B] -> the images [B, 3, crop, crop] the teacher sees: of each image one random crop
-    and flip per seed.
+    """The images as the teacher sees them: of each one random crop and flip per seed.
+
+    Returns
+    -------
+    callable
+        Index [B] -> inputs [B, 3, crop, crop] on `device`.
     """
     draws = Views(dataset.train[torch.arange(0)], dataset.transform).draw(
         len(dataset.train), generator(seed, "view")

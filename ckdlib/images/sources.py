@@ -25,8 +25,9 @@ CARS = 196  # classes of Stanford Cars
 
 
 def digits(side: int) -> Source:
-    """1,797 scanned digits, 0..16 scaled to 0..240, resized from 8 to `side` pixels; 1,297 to train
-    on and 500 to test, by a fixed permutation.
+    """1,797 scanned digits: 1,297 to train on and 500 to test, by a fixed permutation.
+
+    Their 0..16 are scaled to 0..240, and they are resized from 8 to `side` pixels.
     """
     from sklearn.datasets import load_digits
 
@@ -41,8 +42,14 @@ def digits(side: int) -> Source:
 
 
 def torchvision_cifar100(root: Path) -> Source:
-    """In the order of class folders, by class and file name: the same images, subsets and digest
-    from either source.
+    """CIFAR-100 as torchvision downloads it, in the order of class folders: by class and file name.
+
+    The same images, subsets and digest come from either source.
+
+    Raises
+    ------
+    InputError
+        If the download fails.
     """
     from torchvision.datasets import CIFAR100
 
@@ -69,7 +76,13 @@ def torchvision_cifar100(root: Path) -> Source:
 
 
 def stanford_cars(folder: Path, cache: Path) -> Source:
-    """Stanford Cars at 64x64 from class folders or torchvision's layout, whichever is there."""
+    """Stanford Cars at 64x64 from class folders or torchvision's layout, whichever is there.
+
+    Raises
+    ------
+    InputError
+        If neither is there and whole, or it has not CARS classes.
+    """
     if (folder / "train").is_dir():
         files = {part: _listing(folder / part) for part in ("train", "test")}
     else:
@@ -142,6 +155,20 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
 
 
 def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
+    """The images of train/<class>/<image> and test/<class>/<image>.
+
+    Parameters
+    ----------
+    folder, cache : Path
+    size : int or None
+        Pixels to resize to; None where all images are square and of one size.
+
+    Raises
+    ------
+    InputError
+        If a folder is missing or empty, the classes of the two differ or are fewer than two, or an
+        image is broken or of another size.
+    """
     return _cached(
         folder, {part: _listing(folder / part) for part in ("train", "test")}, cache, size
     )

@@ -39,6 +39,8 @@ TRANSFORMS = {
 
 @dataclass(frozen=True)
 class Images:
+    """Images and their labels; an index selects some of both."""
+
     pixels: Tensor  # [N, H, W, 3] uint8
     labels: Tensor  # [N] int64
 
@@ -50,11 +52,10 @@ class Images:
 
 
 class Views:
-    """Images on one device, cut into inputs [B, 3, crop, crop] float32 (channels last in memory),
-    and their labels [N].
+    """Images on one device, cut into inputs, and their labels.
 
     A view is described by three integers: the crop's row and column in the padded image, and 1 if
-    mirrored.
+    mirrored. Inputs are [B, 3, crop, crop] float32 (channels last in memory), `labels` [N].
     """
 
     def __init__(self, images: Images, transform: Transform, device: torch.device | str = "cpu"):
@@ -76,13 +77,28 @@ class Views:
         return len(self.labels)
 
     def draw(self, count: int, random: torch.Generator) -> Tensor:
-        """[count, 3]: an independent random view for each of `count` images."""
+        """An independent random view for each of `count` images.
+
+        Returns
+        -------
+        Tensor [count, 3]
+        """
         places = torch.randint(self.span, (count, 2), generator=random)
         mirrored = torch.randint(2, (count, 1), generator=random) * self.flip
         return torch.cat([places, mirrored], 1)
 
     def random(self, index: Tensor, views: Tensor) -> Tensor:
-        """Images `index` [B] in the given views [B, 3]: one gather for the whole batch."""
+        """Images in given views: one gather for the whole batch.
+
+        Parameters
+        ----------
+        index : Tensor [B]
+        views : Tensor [B, 3]
+
+        Returns
+        -------
+        Tensor [B, 3, crop, crop]
+        """
         row, column, mirrored = views.unbind(1)
         rows = row[:, None] + self.steps
         columns = column[:, None] + torch.where(
@@ -102,8 +118,18 @@ class Views:
 
 
 def pixels(inputs: Tensor, transform: Transform) -> Tensor:
-    """[B, H, W, 3] uint8: the images that were cut into network inputs [B, 3, H, W], for a teacher
-    that wants images.
+    """The images that were cut into network inputs, for a teacher that wants images.
+
+    Parameters
+    ----------
+    inputs : Tensor [B, 3, H, W]
+    transform : Transform
+        That cut them.
+
+    Returns
+    -------
+    Tensor [B, H, W, 3]
+        uint8.
     """
     mean, std = (
         torch.tensor(values, device=inputs.device) for values in (transform.mean, transform.std)

@@ -29,7 +29,10 @@ NAMES = (
 def build(name: str, num_classes: int) -> Network:
     """The network of that name, freshly initialised from torch's global generator.
 
-    InputError lists the names.
+    Raises
+    ------
+    InputError
+        If the name is unknown (it lists the names), or there are fewer than two classes.
     """
     choose("model", name, NAMES)
     if num_classes < 2:
@@ -53,8 +56,16 @@ def new(name: str, num_classes: int, seed: int = 0) -> Network:
 
 @cache
 def flops(name: str, num_classes: int, side: int) -> float:
-    """Floating-point operations of one image's forward pass, two for each multiply-accumulate;
-    nothing is run.
+    """Floating-point operations of one image's forward pass, two for each multiply-accumulate.
+
+    Nothing is run.
+
+    Parameters
+    ----------
+    name : str
+    num_classes : int
+    side : int
+        Pixels of the square image.
     """
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         build(name, num_classes).eval()(torch.empty(1, 3, side, side))
@@ -63,7 +74,15 @@ def flops(name: str, num_classes: int, side: int) -> float:
 
 @cache
 def activations(name: str, num_classes: int, side: int) -> int:
-    """Elements of all convolutions' outputs of one image; nothing is run."""
+    """Elements of all convolutions' outputs of one image; nothing is run.
+
+    Parameters
+    ----------
+    name : str
+    num_classes : int
+    side : int
+        Pixels of the square image.
+    """
     counted = []
     with torch.device("meta"):
         net = build(name, num_classes).eval()
@@ -78,8 +97,19 @@ def activations(name: str, num_classes: int, side: int) -> int:
 
 @cache
 def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ...]]:
-    """Shapes of the features of one image of `side` x `side` pixels, [C, H, W] a level and last
-    [C]; nothing is run.
+    """Shapes of the features of one image; nothing is run.
+
+    Parameters
+    ----------
+    name : str
+    num_classes : int
+    side : int
+        Pixels of the square image.
+
+    Returns
+    -------
+    list of tuple
+        [C, H, W] a level, and last [C].
     """
     with torch.device("meta"):
         features, _ = (

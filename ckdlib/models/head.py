@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 
 class Head(nn.Linear):
-    """Pooled vectors [B, channels] -> logits [B, classes], in the weights' own precision under
-    autocast too: offsets and comparisons are small differences of logits.
+    """Pooled vectors [B, channels] -> logits [B, classes].
+
+    In the weights' own precision under autocast too: offsets and comparisons are small differences
+    of logits.
     """
 
     def forward(self, pooled: Tensor) -> Tensor:

@@ -12,7 +12,19 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """(A map [B, C, H, W] for each level and last the pooled vector [B, C], logits)."""
+        """The features of images, and their logits.
+
+        Parameters
+        ----------
+        x : Tensor [B, 3, H, W]
+
+        Returns
+        -------
+        list of Tensor
+            A map [B, C, H, W] for each level, and last the pooled vector [B, C].
+        Tensor [B, classes]
+            Logits.
+        """
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from .network import Network
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution without a bias, padded so that only the stride shrinks its map."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
@@ -31,6 +32,13 @@ class Block(nn.Module):
 
 
 class ResNet(Network):
+    """A residual network of 6n + 2 layers.
+
+    References
+    ----------
+    He et al. 2016, section 4.2, https://arxiv.org/abs/1512.03385
+    """
+
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         blocks = (depth - 2) // 6

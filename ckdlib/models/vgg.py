@@ -33,6 +33,13 @@ def block(convolutions: int, inputs: int, outputs: int) -> nn.Sequential:
 
 
 class VGG(Network):
+    """VGG with batch norm, of a depth in PLANS, with one linear layer as the classifier.
+
+    References
+    ----------
+    Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556
+    """
+
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
         for i, (convolutions, inputs, outputs) in enumerate(

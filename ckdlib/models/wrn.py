@@ -12,8 +12,9 @@ from .resnet import conv3x3
 
 
 class Unit(nn.Module):
-    """Norm, ReLU, convolution, twice, plus the input; where the shape changes the activated input
-    is projected.
+    """Norm, ReLU, convolution, twice, plus the input.
+
+    Where the shape changes the activated input is projected.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int):
@@ -30,6 +31,8 @@ class Unit(nn.Module):
 
 
 class Stage(nn.Module):
+    """Units in a row, the first of which changes the width and has the stride."""
+
     def __init__(self, units: int, inputs: int, outputs: int, stride: int):
         super().__init__()
         self.layer = nn.Sequential(
@@ -44,6 +47,13 @@ class Stage(nn.Module):
 
 
 class WideResNet(Network):
+    """A wide residual network of 6n + 4 layers, without dropout.
+
+    References
+    ----------
+    Zagoruyko and Komodakis 2016, https://arxiv.org/abs/1605.07146
+    """
+
     def __init__(self, depth: int, width: int, num_classes: int):
         super().__init__()
         units, widths = (depth - 4) // 6, [16 * width, 32 * width, 64 * width]
@@ -65,8 +75,9 @@ class WideResNet(Network):
         return self.fc
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Five features: the stem and the three stages (raw sums, before norm and ReLU), the pooled
-        vector [B, C].
+        """Five features: the stem, the three stages, the pooled vector [B, C].
+
+        The maps are raw, before norm and ReLU; those of the stages are sums.
         """
         maps = [self.conv1(x)]
         for block in (self.block1, self.block2, self.block3):

@@ -11,9 +11,19 @@ from .statistics import CELL, interval
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """For each pair, method and n: how many `seeds` are done, their mean, sd and t interval (low,
-    high) of the test accuracy in per cent, the mean `validation` accuracy of the same weights,
-    the mean training cost, and how many runs `diverged` (they enter no mean).
+    """Test accuracies over seeds, with what they cost, for each pair, method and n.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A line a run, as `frame` gives it.
+
+    Returns
+    -------
+    DataFrame
+        How many `seeds` are done; their mean, sd and t interval (low, high) of the test accuracy in
+        per cent; the mean `validation` accuracy of the same weights; the mean training cost; and
+        how many runs `diverged` (they enter no mean).
     """
     cells = []
     for cell, part in table.groupby(CELL):
@@ -33,8 +43,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """`summary` as text, mean ± sd: a line for each pair and method in `order`, a column for each
-    n; diverged runs are counted in brackets.
+    """`summary` as text, mean ± sd; diverged runs are counted in brackets.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and method in `order`, a column for each n.
     """
     texts = [
         f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
@@ -50,10 +64,26 @@ def by_n(cells: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame
 
 
 def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """For each pair, method and n: mean over the shared seeds of (method - baseline) in points of
-    test accuracy.
+    """Mean over the shared seeds of (method - baseline) in points of test accuracy.
 
-    low, high: paired t interval; images, splits and teacher calls of a seed are the same for both.
+    Images, splits and teacher calls of a seed are the same for both methods.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A line a run, as `frame` gives it; diverged runs are left out.
+    baseline : str
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair, other method and n: seeds, mean, sd, and the paired t interval (low,
+        high).
+
+    Raises
+    ------
+    InputError
+        If no row is of `baseline`.
     """
     wide = table[table.status == "done"].pivot(
         index=["pair", "n", "seed"], columns="method", values="test_accuracy"
@@ -76,8 +106,12 @@ def baseline(table: pd.DataFrame, *preferred: str) -> str:
 
 
 def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """For each pair and method of `order`: the mean over n of the test accuracy, of the seeds that
-    have every n.
+    """The mean over n of the test accuracy, of the seeds that have every n.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and method of `order`, with the t interval (low, high) over seeds.
     """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
@@ -92,9 +126,13 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
 
 
 def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
-    """For each pair: the mean over n of (method - rival) in points of test accuracy, paired over
-    the seeds that have every n of both; low, high: t interval. Pairs without either are left
-    out.
+    """The mean over n of (method - rival) in points of test accuracy.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair that has both, paired over the seeds that have every n of both; low,
+        high: t interval.
     """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
@@ -119,8 +157,20 @@ def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) -> pd.DataFrame:
-    """A printed table of accuracies (pair -> method -> (mean, sd) for each n of `calls`) and ours,
-    from `summary`.
+    """A printed table of accuracies and ours.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `summary` gives it.
+    printed : dict
+        pair -> method -> (mean, sd) for each n of `calls`.
+    calls : sequence of int
+
+    Returns
+    -------
+    DataFrame
+        A line for each printed number; 'not run' where we have none.
     """
     ours = cells.set_index(["pair", "method", "n"])
     lines = []

@@ -13,13 +13,32 @@ from .statistics import ENDS, resamples
 
 
 def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> float:
-    """How many teacher calls reach `target` per cent: linear interpolation on a curve of mean
-    accuracies, section 4.3.
+    """How many teacher calls reach `target` per cent on a curve of mean accuracies.
 
-    calls, accuracy: [N], in any order. The first crossing from below counts, equality is reached.
-    nan if the curve never reaches the target, or is above it at the fewest calls already.
-    ValueError if the two lengths differ or `calls` repeats; InputError if the target is no
-    percentage.
+    Linear interpolation; the first crossing from below counts, equality is reached.
+
+    Parameters
+    ----------
+    target : float
+        Test accuracy in per cent.
+    calls, accuracy : array [N]
+        In any order.
+
+    Returns
+    -------
+    float
+        nan if the curve never reaches the target, or is above it at the fewest calls already.
+
+    Raises
+    ------
+    ValueError
+        If the two lengths differ or `calls` repeats.
+    InputError
+        If the target is no percentage.
+
+    References
+    ----------
+    CKD, section 4.3, https://arxiv.org/abs/2311.02253
     """
     calls, accuracy = np.asarray(calls, float), np.asarray(accuracy, float)
     if calls.shape != accuracy.shape or calls.ndim != 1 or len(np.unique(calls)) < len(calls):
@@ -32,13 +51,31 @@ def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> floa
 
 
 def check_target(target: float) -> None:
+    """Raise InputError unless `target` is between 0 and 100 per cent."""
     if not 0 <= target <= 100:
         raise InputError(f"target {target:g} is no accuracy in per cent; choose between 0 and 100")
 
 
 def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.ndarray:
-    """[R] of curves [R, N] at ascending calls [N]: -inf where the first point is above, inf where
-    never reached.
+    """Where each of several curves first crosses a target from below.
+
+    Parameters
+    ----------
+    target : float
+        Test accuracy in per cent.
+    calls : array [N]
+        Ascending.
+    curves : array [R, N]
+
+    Returns
+    -------
+    array [R]
+        -inf where the first point is above, inf where never reached; nan if N = 0.
+
+    Raises
+    ------
+    InputError
+        If the target is no percentage.
     """
     check_target(target)
     if curves.shape[1] == 0:
@@ -54,11 +91,21 @@ def first_crossings(target: float, calls: np.ndarray, curves: np.ndarray) -> np.
 
 
 def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
-    """The calls that reach `target` on the mean of `curves` (a line a seed, a column an n), and on
-    the mean of every resample of the seeds that have all n.
+    """The calls that reach `target` on the mean of curves and on that of every resample of seeds.
 
-    -inf where the mean is above the target at the fewest calls, inf where it never reaches it; no
-    resamples of fewer than two seeds.
+    Parameters
+    ----------
+    target : float
+        Test accuracy in per cent.
+    curves : DataFrame
+        A line a seed, a column an n.
+
+    Returns
+    -------
+    float
+        -inf where the mean is above the target at the fewest calls, inf where it never reaches it.
+    array [R]
+        Of the seeds that have all n; empty of fewer than two.
     """
     calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
     spread = (
@@ -70,12 +117,16 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
 
 
 def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
-    """For each pair, method and target: the teacher calls n that reach it and a bootstrap interval
-    (low, high) over seeds.
+    """The teacher calls n that reach each target, and a bootstrap interval over seeds.
 
-    calls is -inf where the smallest n is already above the target and inf where no n reaches it; so
-    are the ends of the interval. Whole seeds are resampled, all n together (every resample where
-    there are few seeds); nan where fewer than two seeds have every n.
+    Whole seeds are resampled, all n together (every resample where there are few seeds).
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair, method and target. `calls` is -inf where the smallest n is already
+        above the target and inf where no n reaches it; so are the ends of the interval (low, high),
+        which are nan where fewer than two seeds have every n.
     """
     cells = []
     for (pair, method), part in table[table.status == "done"].groupby(["pair", "method"]):
@@ -106,12 +157,21 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
 def reductions(
     calls: pd.DataFrame, method: str, rivals: Sequence[str] = paper.BASELINES
 ) -> pd.DataFrame:
-    """The paper's delta, for each pair and target: per cent fewer calls of `method` than of the
-    best rival.
+    """The paper's delta: per cent fewer calls of `method` than of the best rival.
 
-    bound is '' where both were measured, '>=' where only one end is known (the method is above the
-    target at the fewest calls, or no rival reaches it), and reduction nan where nothing can be
-    said.
+    Parameters
+    ----------
+    calls : DataFrame
+        As `calls_table` gives it.
+    method : str
+    rivals : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and target. `bound` is '' where both were measured, '>=' where only one
+        end is known (the method is above the target at the fewest calls, or no rival reaches it),
+        and `reduction` nan where nothing can be said.
     """
     cells = []
     for (pair, target), part in calls.groupby(["pair", "target"], sort=False):
@@ -137,11 +197,22 @@ def reductions(
 
 
 def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -> pd.DataFrame:
-    """Table 1 as text: a line for each pair and method in `order`, a column for each target, then
-    the deltas.
+    """Table 1 as text, and the deltas.
 
-    `≤` where the smallest n is above the target already, `>` where no n reaches it; the interval in
-    brackets.
+    Parameters
+    ----------
+    calls : DataFrame
+        As `calls_table` gives it.
+    order : sequence of str
+    thousands : bool
+        Show calls in thousands.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and method in `order`, then the deltas; a column for each target. `≤`
+        where the smallest n is above the target already, `>` where no n reaches it; the interval in
+        brackets.
     """
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for pair, part in calls.groupby("pair"):
@@ -177,7 +248,10 @@ def _price(cell, thousands: bool) -> str:
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """The paper's Table 1 and ours, in thousands of calls.
 
-    InputError if these rows are not `comparable`.
+    Raises
+    ------
+    InputError
+        If these rows are not `comparable`.
     """
     if not comparable(table):
         raise InputError(

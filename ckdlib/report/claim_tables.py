@@ -11,8 +11,14 @@ LISTED = ["where", "pair", "claim", "paper", "ours", "seeds", "number", "directi
 
 
 def counts(judged: pd.DataFrame) -> pd.DataFrame:
-    """How many claims have which verdict, by where they stand in the paper, for numbers and for
-    directions, and in all; `by chance`: how many would be refuted, about, were all of them true."""
+    """How many claims have which verdict, by where they stand in the paper, and in all.
+
+    Returns
+    -------
+    DataFrame
+        For numbers and for directions; `by chance`: how many would be refuted, about, were all of
+        them true.
+    """
     wheres, parts = dict.fromkeys(judged["where"]), {}
     for kind in _kinds(judged):
         outcomes = OUTCOMES if kind == "number" else OUTCOMES[:-1]

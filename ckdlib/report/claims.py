@@ -85,13 +85,25 @@ def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -
 def verdicts(
     claims: Iterable[Claim], tables: Evidence, profile: str = paper.PROFILE
 ) -> pd.DataFrame:
-    """A line for each claim: the paper's number, ours with its 95 % interval and seeds, and what
-    RULE says of the number and of the direction (empty where none is claimed).
+    """What RULE says of each claim, of its number and of its direction.
 
-    Of Table 1, `paper` is the target and `ours` the accuracy at the printed calls; of a claim of
-    every n, `ours` is the difference where it is least. delta: of the number; chance: how probably
-    the number would be refuted if it were true; coverage: the share of the claim's own grid that
-    was run; why: what limits the verdict; note: what of the paper's own numbers speaks against it.
+    Parameters
+    ----------
+    claims : iterable of Claim
+    tables : Evidence
+        As `evidence` gives it.
+    profile : str
+        Whose grids say which n and seeds are needed.
+
+    Returns
+    -------
+    DataFrame
+        A line for each claim: the paper's number, ours with its 95 % interval (low, high) and
+        seeds, and the verdicts (empty where none is claimed). Of Table 1, `paper` is the target and
+        `ours` the accuracy at the printed calls; of a claim of every n, `ours` is the difference
+        where it is least. delta: of the number; chance: how probably the number would be refuted if
+        it were true; coverage: the share of the claim's own grid that was run; why: what limits the
+        verdict; note: what of the paper's own numbers speaks against it.
     """
     nothing = _Experiment({}, {})
     there = {name: _experiment(table) for name, table in tables.items()}
@@ -101,8 +113,13 @@ def verdicts(
 
 
 def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
-    """The directions of the claims at another size: each once, on the mean over its pairs, without
-    the numbers."""
+    """The directions of the claims at another size, without the numbers.
+
+    Returns
+    -------
+    DataFrame
+        As `verdicts` gives it: each direction once, on the mean over its pairs.
+    """
     once = dict.fromkeys(
         Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival, every=c.every)
         for c in claims
@@ -122,8 +139,10 @@ def _experiment(table: pd.DataFrame) -> _Experiment:
 
 
 def delta(claim: Claim) -> float:
-    """How far ours may be from the paper's number, in its unit: fixed by the paper alone; nan where
-    it prints none."""
+    """How far ours may be from the paper's number, in its unit; nan where it prints none.
+
+    Fixed by the paper alone.
+    """
     if claim.value is None:
         return float("nan")
     if claim.quantity == "correlation":

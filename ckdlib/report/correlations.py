@@ -8,9 +8,23 @@ from .statistics import CELL, by_cell
 
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
-    """Table 3 for each pair, method and n: the mean over seeds and draws of the correlation gap,
-    with a t interval over seeds; `draws`: the sd over one student's draws, mean over seeds;
-    `undefined`: draws in which a class had no variance, left out of the means.
+    """Table 3: the correlation gap of each pair, method and n, the mean over seeds and draws.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `measured` gives it.
+
+    Returns
+    -------
+    DataFrame
+        With a t interval over seeds; `draws`: the sd over one student's draws, mean over seeds;
+        `undefined`: draws in which a class had no variance, left out of the means.
+
+    Raises
+    ------
+    InputError
+        If no student of these rows asked a teacher.
     """
     table = table.dropna(subset="correlation_gaps")
     if table.empty:

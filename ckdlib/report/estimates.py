@@ -53,7 +53,7 @@ def curves(table: pd.DataFrame, column: str) -> Curves:
 
 
 def needed(claim: Claim, grid: Experiment, spectra: Sequence[int]) -> list[int]:
-    """The n that a claim speaks of. spectra: Figure 5's."""
+    """The n that a claim speaks of; `spectra` are those of Figure 5."""
     if claim.quantity == "height":
         return list(spectra)
     if claim.quantity == "narrowing":
@@ -66,8 +66,10 @@ def needed(claim: Claim, grid: Experiment, spectra: Sequence[int]) -> list[int]:
 
 
 def neighbours(calls: float, sizes: Sequence[int]) -> list[int]:
-    """The n of a grid beside `calls`, or the one n that equals it; where `calls` lies outside, the
-    two n of that end."""
+    """The n of a grid beside `calls`, or the one n that equals it.
+
+    Where `calls` lies outside, the two n of that end.
+    """
     if calls in sizes:
         return [int(calls)]
     sizes = sorted(sizes)
@@ -76,13 +78,14 @@ def neighbours(calls: float, sizes: Sequence[int]) -> list[int]:
 
 
 def rivals(claim: Claim) -> tuple[str, ...]:
+    """The methods that a claim compares with; none where it gives a number alone."""
     return paper.BASELINES if claim.rival == "baselines" else tuple(filter(None, [claim.rival]))
 
 
 def estimate(
     claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment, sizes: list[int]
 ) -> Estimate | None:
-    """What the curves say of a claim; None where too little was run. sizes: `needed`."""
+    """What the curves say of a claim at `sizes`, the n `needed`; None where too little was run."""
     if claim.rival:
         if claim.quantity == "calls":
             return _fewer_calls(claim, found, pairs, grid)

@@ -13,10 +13,14 @@ from .savings import fresh, savings
 
 
 def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
-    """Markdown, for each pair: a line for each method that has rows, those of the experiment's grid
-    first; the test accuracy in per cent, mean ± sd over seeds, at each n (diverged runs are
-    counted beside it); and the method above KD (CKD, where no KD was run), the mean over n,
-    paired, with its 95 % t interval.
+    """The table of test accuracies in per cent, in Markdown, for each pair.
+
+    Returns
+    -------
+    str
+        A line for each method that has rows, those of the experiment's grid first: mean ± sd over
+        seeds at each n (diverged runs are counted beside it); and the method above KD (CKD, where
+        no KD was run), the mean over n, paired, with its 95 % t interval.
     """
     table = frame(rows, experiment, report=lambda line: None)
     order = profile(table.profile.iloc[0]).experiments[experiment].methods
@@ -24,10 +28,14 @@ def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
 
 
 def saved(rows: Sequence[dict]) -> str:
-    """Markdown, for each pair: for each of our methods the per cent fewer calls than each other
-    method of `fewer_calls` takes at equal accuracy, the mean over targets, with a 95 % interval
-    over seeds (see `savings`), on the seeds of that experiment. Of a lower bound the interval is
-    open above.
+    """The table of calls that our methods save at equal accuracy, in Markdown, for each pair.
+
+    Returns
+    -------
+    str
+        For each of our methods the per cent fewer calls than each other method of `fewer_calls`
+        takes, the mean over targets, with a 95 % interval over seeds (see `savings`), on the seeds
+        of that experiment. Of a lower bound the interval is open above.
     """
     table = frame(rows, "fewer_calls", report=lambda line: None)
     grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]

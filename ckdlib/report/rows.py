@@ -77,7 +77,10 @@ def _cell(row: Row) -> tuple[Pair, str, int]:
 def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     """Which runs of the grid are not among `rows` (of one profile), and the command for them.
 
-    A line for each pair and method that lacks any; empty where none is missing.
+    Returns
+    -------
+    list of str
+        A line for each pair and method that lacks any; empty where none is missing.
     """
     name = rows[0]["profile"]
     grid = profile(name).experiments[experiment]
@@ -109,12 +112,29 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
 def frame(
     rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
-    """The rows of experiments as one table, at the learning rate that is best on validation for
-    each pair, method, n (of the rates with the most seeds that did not diverge there).
+    """The rows of experiments as one table, each cell at its best learning rate.
 
-    Runs of the profile's grids that have no row are said to `report`, with the command that makes
-    them. InputError if no experiment has any row, or if the rows mix profiles, images, teachers,
-    recipes or precisions.
+    Of each pair, method and n, the rate is the one that is best on validation, of the rates with
+    the most seeds that did not diverge there.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    experiments : str
+    report : callable
+        Told, a line at a time, which runs of the profile's grids have no row, with the command that
+        makes them.
+
+    Returns
+    -------
+    DataFrame
+        A line a run.
+
+    Raises
+    ------
+    InputError
+        If no experiment has any row, or if the rows mix profiles, images, teachers, recipes or
+        precisions.
     """
     parts = {
         experiment: found
@@ -177,7 +197,10 @@ def comparable(table: pd.DataFrame) -> bool:
 def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     """The done rows of a frame with their measures as further columns.
 
-    InputError names runs that have none.
+    Raises
+    ------
+    InputError
+        If a run has none; it names one and says how many.
     """
     done = table[table.status == "done"]
     if lost := [run for run in done.run if run not in measures]:

@@ -26,8 +26,12 @@ def interval(values: ArrayLike) -> dict[str, float]:
 
 
 def resamples(seeds: int) -> np.ndarray:
-    """[R, seeds] indices of seeds drawn with replacement: all of them up to five seeds, else
-    RESAMPLES random ones.
+    """Indices of seeds drawn with replacement.
+
+    Returns
+    -------
+    array [R, seeds]
+        All resamples up to five seeds, else RESAMPLES random ones.
     """
     if seeds <= 5:
         return np.array(list(product(range(seeds), repeat=seeds)))
@@ -35,6 +39,7 @@ def resamples(seeds: int) -> np.ndarray:
 
 
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
+    """The `interval` of the column `value` for each pair, method and n."""
     return pd.DataFrame(
         [
             dict(zip(CELL, cell, strict=True)) | interval(part.value)

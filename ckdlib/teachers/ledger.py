@@ -30,10 +30,20 @@ FEATURE_LIMIT = 4 * GIB  # bytes of feature maps that one ledger may hold
 class Ledger:
     """Kept answers of one teacher about one view of each training image of one dataset.
 
-    teacher, dataset: their SHA-256 (for a teacher behind an API: any text that changes when the
-    teacher does); view: which view of each image is shown, for instance 'seed 0'; budget: calls
-    that may be made in all, None for no limit; shard: images shown at a time, whose answers are
-    then written; feature_limit: bytes of feature maps that may be kept.
+    Parameters
+    ----------
+    folder : Path
+        Of all ledgers; this one has a folder of its own inside.
+    teacher, dataset : str
+        Their SHA-256 (for a teacher behind an API: any text that changes when the teacher does).
+    view : str
+        Which view of each image is shown, for instance 'seed 0'.
+    budget : int, optional
+        Calls that may be made in all; None for no limit.
+    shard : int
+        Images shown at a time, whose answers are then written.
+    feature_limit : int
+        Bytes of feature maps that may be kept.
     """
 
     def __init__(
@@ -75,14 +85,30 @@ class Ledger:
         features: Sequence[Shape] = (),
         missing_features: str = "raise",
     ) -> Tensor:
-        """The teacher's logits [B, C] for training images `index` [B]; only those never asked
-        before cost a call.
+        """The teacher's logits for training images; only those never asked before cost a call.
 
-        view(index) -> the images [B, 3, H, W] shown. features: shapes of the maps that come with
-        each answer, from a teacher that returns (maps, logits); missing_features: calls that were
-        kept without "raise", are made again ("recompute": each counts again) or 'leave'd without.
-        InputError, before any call, if the budget, the limit of kept maps or `missing_features`
-        does not allow it.
+        Parameters
+        ----------
+        index : Tensor [B]
+        view : callable
+            Of indices: the images [B, 3, H, W] shown.
+        teacher : callable
+        features : sequence of tuple
+            Shapes of the maps that come with each answer, from a teacher that returns (maps,
+            logits).
+        missing_features : {'raise', 'recompute', 'skip'}
+            Calls that were kept without maps raise, are made again (each counts again) or are left
+            without.
+
+        Returns
+        -------
+        Tensor [B, C]
+
+        Raises
+        ------
+        InputError
+            Before any call, if the budget, the limit of kept maps or `missing_features` does not
+            allow it; or if an answer is not finite or of another shape than promised.
         """
         with self._locked():
             shards = self._shards()
@@ -119,9 +145,20 @@ class Ledger:
         return self.kept(index)
 
     def kept(self, index: Tensor) -> Tensor:
-        """Logits [B, C] of calls that were made before.
+        """Logits of calls that were made before.
 
-        InputError names how many of `index` were not.
+        Parameters
+        ----------
+        index : Tensor [B]
+
+        Returns
+        -------
+        Tensor [B, C]
+
+        Raises
+        ------
+        InputError
+            If any of `index` was not; it says how many.
         """
         shards = self._shards()
         place = _places(_indices(shards), index, "shown to the teacher")
@@ -130,7 +167,16 @@ class Ledger:
     def kept_features(self, index: Tensor, device: torch.device | str = "cpu") -> Features:
         """The maps of calls that were made with features.
 
-        InputError names how many of `index` were not.
+        Parameters
+        ----------
+        index : Tensor [N]
+        device : torch.device or str
+            Where they are gathered.
+
+        Raises
+        ------
+        InputError
+            If any of `index` was not; it says how many.
         """
         shards = [shard for shard in self._shards() if "feature0" in shard]
         place = _places(_indices(shards), index, "shown to the teacher with its features kept")

@@ -26,6 +26,7 @@ from ..training.loop import Progress, Saved, fit
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:
+    """Where a teacher's weights are kept; its card is beside them."""
     return folder / dataset / f"{model}.safetensors"
 
 
@@ -40,12 +41,26 @@ def train_teacher(
     report=print,
     precision: str = "float32",
 ) -> dict:
-    """Train `model` on the whole training set and write weights and card under `folder`; returns
-    the card.
+    """Train `model` on the whole training set and write weights and card under `folder`.
 
-    A killed training goes on from its last checkpoint, one at most every 20 s. deadline:
-    `time.monotonic()` after which it stops with OutOfTime, its checkpoint written. report: called
-    with one line every few seconds.
+    A killed training goes on from its last checkpoint, one at most every 20 s.
+
+    Parameters
+    ----------
+    deadline : float, optional
+        `time.monotonic()` after which it stops with OutOfTime, its checkpoint written.
+    report : callable
+        Called with one line every few seconds.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    InputError
+        If the training diverged.
     """
     path = weights_path(folder, dataset.name, model)
     checkpoint = path.with_suffix(".checkpoint")
@@ -122,11 +137,13 @@ def train_teacher(
 def import_teacher(
     dataset: Dataset, model: str, checkpoint: Path, folder: Path, device: torch.device
 ) -> dict:
-    """Weights from a RepDistiller `.pth` (or a bare state dict), checked, measured and written with
-    a card.
+    """Check, measure and keep a RepDistiller `.pth` (or a bare state dict); return its card.
 
-    InputError if the file is missing, truncated, a pickle with code in it, of another architecture
-    or class count.
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, a pickle with code in it, of another architecture or
+        class count.
     """
     net = new(model, len(dataset.classes)).to(device)
     _fill(net, model, _read_pth(checkpoint), checkpoint)
@@ -145,7 +162,10 @@ def load_teacher(
 ) -> tuple[Network, dict]:
     """A kept teacher, in evaluation mode, and its card.
 
-    InputError if file and card or dataset do not agree.
+    Raises
+    ------
+    InputError
+        If file and card or dataset do not agree, or either is missing.
     """
     card = read_card(path)
     if card["weights_sha256"] != sha256(path.read_bytes()):
@@ -174,7 +194,13 @@ def load_teacher(
 
 
 def read_card(path: Path) -> dict:
-    """The card beside the weights at `path`. InputError if either is missing."""
+    """The card beside the weights at `path`.
+
+    Raises
+    ------
+    InputError
+        If either is missing, or the card is of ckdlib 0.1.
+    """
     card = path.with_suffix(".json")
     if not path.exists() or not card.exists():
         raise InputError(

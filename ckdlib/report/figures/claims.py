@@ -28,8 +28,10 @@ REACH = 3.0  # deltas that a panel of `numbers` shows
 
 
 def overview(judged: pd.DataFrame) -> Figure:
-    """How many claims of each section have which outcome: a bar a section, numbers and directions
-    apart, the share of an outcome its length and its count written on it."""
+    """How many claims of each section have which outcome, numbers and directions apart.
+
+    A bar a section: the share of an outcome is its length, its count is written on it.
+    """
     kinds = [kind for kind in ("number", "direction") if kind in judged]
     wheres = list(dict.fromkeys(judged["where"]))
     figure, panels = _figure(0.9 + 0.22 * (len(wheres) + 1), 2.4 + 3 * len(kinds), len(kinds))
@@ -86,8 +88,11 @@ def _bar(panel: Axes, place: int, found: pd.Series) -> None:
 
 
 def numbers(judged: pd.DataFrame) -> Figure:
-    """Every number that was judged, a column a pair and a row a claim: (ours - the paper's) / delta
-    with its 95 % interval; within the band lies what delta allows. Beyond REACH it is an arrow."""
+    """Every number that was judged: (ours - the paper's) / delta with its 95 % interval.
+
+    A column a pair and a row a claim; within the band lies what delta allows. Beyond REACH it is an
+    arrow.
+    """
     shown = judged[~judged["number"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
         return _empty("no number has been judged: not yet run")
@@ -109,8 +114,11 @@ def numbers(judged: pd.DataFrame) -> Figure:
 
 
 def directions(judged: pd.DataFrame) -> Figure:
-    """Every direction that was judged, a column a pair (one, where a table has none) and a panel a
-    unit: the paired difference with its 95 % interval; the claimed side of zero is shaded."""
+    """Every direction that was judged: the paired difference with its 95 % interval.
+
+    A column a pair (one, where a table has none) and a panel a unit; the claimed side of zero is
+    shaded.
+    """
     judged = _claimed_side(_with_pairs(judged))
     shown = judged[~judged["direction"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:

@@ -31,11 +31,18 @@ INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 def accuracy_curves(
     summary: pd.DataFrame, interval: str = "sd", dataset: str = "", against: Sequence[str] = ("n",)
 ) -> Figure:
-    """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair; error bars are named
-    in the figure.
+    """Figures 2, 3 and 4: mean test accuracy over n, a column for each pair.
 
-    summary: as `summary` gives it; interval: 'sd' (as in the paper) or 't'; against: a row for each
-    of AXES.
+    Parameters
+    ----------
+    summary : DataFrame
+        As `summary` gives it.
+    interval : {'sd', 't'}
+        Of the error bars, which the figure names: 'sd' as in the paper.
+    dataset : str
+        For the title.
+    against : sequence of str
+        A row for each of AXES.
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
@@ -87,18 +94,28 @@ def _curves(panel, cells: pd.DataFrame, axis: str, interval: str) -> None:
 
 
 def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
-    """Paired differences to `baseline` in points of test accuracy (gaps: as `paired_differences`
-    gives it).
+    """Paired differences to `baseline` in points of test accuracy.
+
+    Parameters
+    ----------
+    gaps : DataFrame
+        As `paired_differences` gives it.
+    baseline : str
     """
     return dots(gaps, f"points of test accuracy above {method_style(baseline).label}", zero=True)
 
 
 def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
-    """A mean with its 95 % t interval for each method (a row), n (a shade and a marker) and pair (a
-    panel).
+    """A mean with its 95 % t interval for each method, n and pair.
 
-    cells: columns pair, method, n, mean, low, high; label: what they are, with its unit; zero: draw
-    a line there.
+    Parameters
+    ----------
+    cells : DataFrame
+        Columns pair (a panel), method (a row), n (a shade and a marker), mean, low, high.
+    label : str
+        What they are, with its unit.
+    zero : bool
+        Draw a line there.
     """
     if cells.empty:
         figure, grid = grid_of_panels(1, 1, 0.6)
@@ -135,8 +152,9 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
 
 
 def calls_saved(cells: pd.DataFrame) -> Figure:
-    """Per cent fewer calls than each rival (a row) of each method (a colour), the mean over targets
-    (`savings.savings`); hollow: at least so many.
+    """Per cent fewer calls of each method (a colour) than of each rival (a row).
+
+    The mean over targets (`savings.savings`); hollow: at least so many.
     """
     means = cells[cells.target.isna() & cells.fewer.notna()]
     rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
@@ -175,11 +193,13 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
 
 
 def history(lines: pd.DataFrame) -> Figure:
-    """Along a training: the offset's norm, the test accuracy, and what that would be with the
-    offset added.
+    """The offset's norm, the test accuracy, and the same with the offset added, along a training.
 
-    lines: probes (`study.student.probe`), with the method and seed of their runs; a colour a
-    method, a line a run.
+    Parameters
+    ----------
+    lines : DataFrame
+        Probes (`study.student.probe`), with the method and seed of their runs; a colour a method, a
+        line a run.
     """
     panels = {
         "offset": "norm of the offset (logits)",
@@ -214,11 +234,17 @@ def spectra(
     teacher: Mapping[str, Sequence[float]],
     label: str = "singular value",
 ) -> Figure:
-    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: standard
-    deviation).
+    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: sd).
 
-    kinds: what a row of panels shows -> curves as `spectra` gives them, of one pair; a column for
-    each n. teacher: the teacher's curve for each of them that has one, in grey.
+    Parameters
+    ----------
+    kinds : mapping
+        What a row of panels shows -> curves as `spectra` gives them, of one pair; a column for each
+        n.
+    teacher : mapping
+        The teacher's curve for each of them that has one, in grey.
+    label : str
+        Of the values.
     """
     first, *_, last = kinds
     sizes = sorted(kinds[first].n.unique())

@@ -32,6 +32,19 @@ DARK = {"#f0c75e": "#7a5c00", "#cccccc": "#777777", "#ffffff": "#999999"}  # of 
 def forest(
     panel: Axes, lines: Sequence[str | pd.Series], kind: str, most: int, reach: float
 ) -> None:
+    """Draw claims, one a row, in a panel.
+
+    Parameters
+    ----------
+    panel : Axes
+    lines : sequence of str or Series
+        Headings, and lines of `verdicts` between them.
+    kind : {'number', 'direction'}
+    most : int
+        Rows that the panel has place for.
+    reach : float
+        Half the panel's width; a mean beyond it is an arrow.
+    """
     places, labels = [], []
     for place, line in enumerate(lines):
         if isinstance(line, str):  # inside the panel: no interval stands in its row
@@ -78,6 +91,7 @@ def values_beside(panel: Axes, lines: Sequence[str | pd.Series], judged: pd.Data
 def mark_outcome(
     panel: Axes, place: int, line: pd.Series, look: OutcomeStyle, reach: float
 ) -> None:
+    """Draw one claim's mean, with its interval; an arrow where the mean is beyond `reach`."""
     mean = float(np.clip(line["ours"], -0.97 * reach, 0.97 * reach))
     colour = DARK.get(look.colour, look.colour)
     panel.hlines(

@@ -55,8 +55,9 @@ def method_style(method: str) -> MethodStyle:
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
-    """Methods in the order in which every figure shows them; pooled comparisons after `rkd`, by
-    dimension.
+    """Methods in the order in which every figure shows them.
+
+    Pooled comparisons come after `rkd`, by dimension.
     """
     known = list(METHODS)
 
@@ -90,6 +91,7 @@ def style() -> None:
 def grid_of_panels(
     rows: int, columns: int, height: float, width: float = 9, sharey: bool | Literal["row"] = False
 ) -> tuple[Figure, np.ndarray]:
+    """A figure and its panels [rows, columns]; height and width in inches."""
     from matplotlib.pyplot import subplots
 
     return subplots(

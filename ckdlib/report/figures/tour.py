@@ -11,7 +11,15 @@ from .style import grid_of_panels, method_style
 
 
 def teacher_calls(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
-    """Images [K, 3, H, W] as the teacher saw them above its logits [K, C]."""
+    """Images as the teacher saw them above its logits.
+
+    Parameters
+    ----------
+    images : Tensor [K, 3, H, W]
+    logits : Tensor [K, C]
+    classes : sequence of str
+        Names of the C classes.
+    """
     figure, grid = grid_of_panels(2, len(images), height=4)
     for place, (image, row) in enumerate(zip(images, logits, strict=True)):
         _show(grid[0][place], image)
@@ -21,7 +29,15 @@ def teacher_calls(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Fig
 
 
 def comparison(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
-    """Two images [2, 3, H, W], the teacher's logits [2, C] for each, and their difference."""
+    """Two images, the teacher's logits for each, and their difference.
+
+    Parameters
+    ----------
+    images : Tensor [2, 3, H, W]
+    logits : Tensor [2, C]
+    classes : sequence of str
+        Names of the C classes.
+    """
     figure, grid = grid_of_panels(1, 5, height=2.4)
     for place, name in enumerate("ij"):
         _show(grid[0][2 * place], images[place], f"image {name}")
@@ -31,7 +47,13 @@ def comparison(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure
 
 
 def offset_blindness(student: Tensor, target: Tensor) -> Figure:
-    """`ckd` and `mse` of logits [B, C] while one constant is added to a class of the student."""
+    """`ckd` and `mse` while one constant is added to a class of the student.
+
+    Parameters
+    ----------
+    student, target : Tensor [B, C]
+        Logits.
+    """
     from ...losses import ckd, mse
 
     figure, grid = grid_of_panels(1, 1, height=3, width=5)
@@ -54,8 +76,14 @@ def offset_blindness(student: Tensor, target: Tensor) -> Figure:
 
 
 def class_accuracy(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
-    """Test accuracy of each class, ascending, from logits [N, C]; named where there are few
-    classes.
+    """Test accuracy of each class, ascending; named where there are few classes.
+
+    Parameters
+    ----------
+    logits : Tensor [N, C]
+    labels : Tensor [N]
+    classes : sequence of str
+        Names of the C classes.
     """
     right = (logits.argmax(1) == labels).float()
     shares = np.array([100 * float(right[labels == c].mean()) for c in range(len(classes))])
