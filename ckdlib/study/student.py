@@ -1,4 +1,5 @@
 """One student: from its task to its row, its measures and the probes along its training."""
+
 import json
 import threading
 import time
