@@ -223,7 +223,7 @@ def test_an_installed_library_keeps_its_files_in_the_users_folder(tmp_path):
     words = [sys.executable, "-m", "ckdlib", "run", "--methods", "ce", "--n", "0"]
     done = subprocess.run(words, capture_output=True, text=True, env=home, cwd=tmp_path)
     assert done.returncode == 2 and "n = 0 is too few" in done.stderr
-    code = "from ckdlib.study.options import home; print(home())"
+    code = "from ckdlib.study.home import home; print(home())"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=home, cwd=tmp_path
     )

@@ -5,32 +5,19 @@ Nothing here imports torch before it is needed, so that `--help` is there at onc
 
 from __future__ import annotations
 
-import os
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from .grid import PROFILES, profile
+from .home import home
 
 if TYPE_CHECKING:
     from .runs import Run
     from .workspace import Workspace
 
 SIZES = "; ".join(f"{size.name}: {size.about}" for size in PROFILES.values())
-
-
-def home() -> Path:
-    """Where data, runs and published teachers are unless a path says otherwise.
-
-    The project's folder; for an installed library, which has none, `ckdlib` in the user's data
-    folder.
-    """
-    project = Path(__file__).parents[2]
-    if (project / "pyproject.toml").exists():
-        return project
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data) / "ckdlib"
 
 
 def option(help: str, default: Any = None, flag: str = "", kind: type = str, group: str = "where"):

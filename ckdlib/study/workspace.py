@@ -7,7 +7,7 @@ from ..errors import InputError, choose
 from ..images import Dataset, load_dataset
 from ..reproducibility import PRECISIONS, choose_device, own_precision
 from ..teachers import Ledger, read_card, weights_path
-from .options import home
+from .home import home
 from .store import Store
 
 
