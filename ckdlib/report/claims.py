@@ -160,7 +160,7 @@ def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
     curves = experiment.curves.get(COLUMN[claim.quantity], {})
     found = estimate(claim, curves, pairs, grid, sizes)
     part = _part(claim, experiment.runs, pairs, sizes, grid.seeds)
-    told = {
+    record = {
         "where": claim.where,
         "experiment": claim.experiment,
         "claim": describe(claim),
@@ -182,24 +182,27 @@ def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
     }
     if found is not None:
         low, high = _ends(found, OUTSIDE)
-        told |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
-        told |= {"number": _number(claim, found, part.lost), "direction": _direction(claim, found)}
-        told["why"] = _limits(claim, found, part.diverged, told)
-        if claim.value is not None and told["number"] in (YES, NO, UNDECIDED) and not found.unrun:
-            told["chance"] = chance(delta(claim), found)
+        record |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
+        record |= {
+            "number": _number(claim, found, part.lost),
+            "direction": _direction(claim, found),
+        }
+        record["why"] = _limits(claim, found, part.diverged, record)
+        if claim.value is not None and record["number"] in (YES, NO, UNDECIDED) and not found.unrun:
+            record["chance"] = chance(delta(claim), found)
     said = {"number": claim.value is not None, "direction": bool(claim.rival)}
-    return told | {kind: "" for kind, claimed in said.items() if not claimed}
+    return record | {kind: "" for kind, claimed in said.items() if not claimed}
 
 
-def _limits(claim: Claim, found: Estimate, diverged: int, told: Mapping) -> str:
+def _limits(claim: Claim, found: Estimate, diverged: int, record: Mapping) -> str:
     """What limits a verdict, in words."""
     whys = [found.why, f"{diverged} of its runs diverged" if diverged else ""]
-    if told["number"] == NOT_COMPARABLE:
+    if record["number"] == NOT_COMPARABLE:
         whys.append("other test images")
-    if claim.rival and told["direction"] == UNDECIDED and not np.isnan(found.mean):
+    if claim.rival and record["direction"] == UNDECIDED and not np.isnan(found.mean):
         whys.append(
             "the interval holds zero"
-            if told["low"] < 0 < told["high"]
+            if record["low"] < 0 < record["high"]
             else "on the other side there, but not with 95 % for all n together"
         )
     return "; ".join(filter(None, whys))
