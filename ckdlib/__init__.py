@@ -5,14 +5,14 @@ folder (docs/architecture.md). The names below are what most users need; they ar
 they are first used, so that importing this package costs nothing.
 """
 
-from importlib import import_module
-from typing import Any
+from .lazy import face
 
 __version__ = "0.2.0"
 
 _PLACES = {
     "Ledger": "teachers",
     "Recipe": "recipes",
+    "Row": "records",
     "Store": "study",
     "Views": "images",
     "Workspace": "study",
@@ -31,13 +31,4 @@ _PLACES = {
     "validate": "training",
 }
 __all__ = [*_PLACES, "__version__"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = face(__name__, _PLACES)

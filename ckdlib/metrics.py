@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .records import Measures
 from .reproducibility import generator
 
 DRAWS = 50  # of test images, for Table 3; the same for every student
@@ -142,7 +143,7 @@ def measure(
     labels: Tensor,
     teacher: Tensor | None = None,
     offset: Tensor | None = None,
-) -> dict:
+) -> Measures:
     """One line of measures, plain numbers of five digits.
 
     Parameters
@@ -157,7 +158,7 @@ def measure(
         What calibration would add to the logits, for the calibrated curve and accuracy.
     """
     logits, labels = logits.cpu().double(), labels.cpu()
-    line: dict[str, str | float | None | list[float | None]] = {
+    line: Measures = {
         "run": run,
         "raw": _digits(singular_values(logits)),
         "centred": _digits(singular_values(logits - logits.mean(0))),
@@ -165,20 +166,16 @@ def measure(
     }
     if offset is not None:
         shifted = logits + offset.cpu().double()
-        line |= {
-            "calibrated": _digits(singular_values(shifted)),
-            "offset": _digits([float(offset.norm())])[0],
-            "calibrated_accuracy": _digits(
-                [100 * float((shifted.argmax(1) == labels).double().mean())]
-            )[0],
-        }
+        right = (shifted.argmax(1) == labels).double().mean()
+        line["calibrated"] = _digits(singular_values(shifted))
+        line["offset"], line["calibrated_accuracy"] = _digits([offset.norm(), 100 * right])
     if teacher is not None:
         answers = teacher.cpu().double()
-        line["correlation_gaps"] = _digits(
-            correlation_gap(logits[draw], answers[draw]) for draw in correlation_draws(len(logits))
-        )
+        draws = correlation_draws(len(logits))
+        line["correlation_gaps"] = _digits(correlation_gap(logits[d], answers[d]) for d in draws)
     return line
 
 
-def _digits(values: Iterable[float]) -> list[float | None]:
-    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+def _digits(values: Iterable[float | Tensor]) -> list[float | None]:
+    numbers = map(float, values)
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in numbers]

@@ -88,8 +88,8 @@ def choose_device(name: str | None) -> str:
         raise InputError(f"unknown device {name!r}: choose cpu or cuda")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(
-            f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} CUDA "
-            f"devices; choose --device cpu"
+            f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} "
+            "CUDA devices; choose --device cpu"
         )
     return name
 

@@ -132,10 +132,8 @@ def bench(
     rates = arithmetic_rate(device, precision), copy_rate(device)
     report(
         f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
-        f"{rates[0] / 1e9:,.0f} GFLOP/s in a "
-        f"{precision} matrix product, {rates[1] / 1e9:,.0f} GB/s in a copy; steps of {BATCH} "
-        f"images, medians of {turns} "
-        f"turns"
+        f"{rates[0] / 1e9:,.0f} GFLOP/s in a {precision} matrix product, {rates[1] / 1e9:,.0f} "
+        f"GB/s in a copy; steps of {BATCH} images, medians of {turns} turns"
     )
     report(
         f"{'pair':<22}{'method':<8}{'plain s/step':>13}{'ours s/step':>13}"
@@ -253,7 +251,6 @@ def table_hours(lines: Sequence[dict]) -> str:
     own = [method for method in grid.methods if method not in (*CONTROLS, "ce")]
     return (
         f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the "
-        "paper's methods in "
-        f"{sum(hours[method] for method in own):.1f} hours, all {each * len(hours):,} in "
-        f"{sum(hours.values()):.1f}"
+        f"paper's methods in {sum(hours[method] for method in own):.1f} hours, all "
+        f"{each * len(hours):,} in {sum(hours.values()):.1f}"
     )

@@ -75,8 +75,7 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
     if n > most:
         raise InputError(
             f"n = {n} teacher calls and {n // 4} further images for validation are more than the "
-            f"{total} "
-            f"training images; choose n of at most {most}"
+            f"{total} training images; choose n of at most {most}"
         )
     chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
     validation = torch.arange(used) % 5 == 4
@@ -88,8 +87,7 @@ def check_calls(n: int) -> None:
     if n < FEWEST_CALLS:
         raise InputError(
             f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n "
-            "of at least "
-            f"{FEWEST_CALLS}"
+            f"of at least {FEWEST_CALLS}"
         )
 
 

@@ -60,9 +60,8 @@ def torchvision_cifar100(root: Path) -> Source:
     ) as error:  # no network, a broken archive, a read-only folder: torchvision raises many kinds
         raise InputError(
             f"no images in {root / 'cifar100'} and torchvision's download failed "
-            f"({str(error)[:80]}); "
-            f"put class folders at {root / 'cifar100'}/train and test, or name their parent with "
-            "--data"
+            f"({str(error)[:80]}); put class folders at {root / 'cifar100'}/train and test, or "
+            "name their parent with --data"
         ) from None
     made = []
     for part, ((file, _),) in zip(parts, (CIFAR100.train_list, CIFAR100.test_list), strict=True):
@@ -90,8 +89,7 @@ def stanford_cars(folder: Path, cache: Path) -> Source:
     if len(files["train"]) != CARS:
         raise InputError(
             f"{folder} has {len(files['train'])} classes, but Stanford Cars has {CARS}; for other "
-            "images "
-            f"give their folder with --dataset"
+            "images give their folder with --dataset"
         )
     return _cached(folder, files, cache, 64)
 
@@ -117,10 +115,9 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
         )
         raise InputError(
             "Stanford Cars cannot be downloaded any more (torchvision's address is dead): put "
-            "class folders at "
-            f"{folder}/train/<class>/<image> and test/<class>/<image>, or the original archives' "
-            "contents: of "
-            f"{', '.join(wanted)} there is no {', '.join(absent)} (found: {there})"
+            f"class folders at {folder}/train/<class>/<image> and test/<class>/<image>, or the "
+            f"original archives' contents: of {', '.join(wanted)} there is no {', '.join(absent)} "
+            f"(found: {there})"
         )
 
     def table(name: str, key: str) -> np.ndarray:
@@ -142,14 +139,12 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
         if bare := [name for name, paths in files[part].items() if not paths]:
             raise InputError(
                 f"{annotations} names no image of {len(bare)} classes, for instance {bare[0]!r}; "
-                "unpack the "
-                f"archive again"
+                "unpack the archive again"
             )
         if lost := [path for paths in files[part].values() for path in paths if not path.exists()]:
             raise InputError(
                 f"{len(lost)} images named in {annotations} are not there, for instance "
-                f"{lost[0]}; unpack "
-                f"the archive again"
+                f"{lost[0]}; unpack the archive again"
             )
     return files
 
@@ -268,7 +263,6 @@ def _decode(paths: list[Path], size: int | None) -> Tensor:
         if image.shape != images[0].shape or image.shape[0] != image.shape[1]:
             raise InputError(
                 f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one "
-                "size are "
-                f"needed; give a size with --image-size (image_size)"
+                "size are needed; give a size with --image-size (image_size)"
             )
     return torch.stack(images)

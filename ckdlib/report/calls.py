@@ -256,9 +256,8 @@ def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     if not comparable(table):
         raise InputError(
             f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's "
-            "study, which "
-            f"is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not stand beside "
-            "these"
+            f"study, which is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not "
+            "stand beside these"
         )
     ours = calls.set_index(["pair", "method", "target"])
     lines = []

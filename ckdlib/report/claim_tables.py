@@ -69,8 +69,8 @@ def missing(judged: pd.DataFrame, profile: str) -> str:
     """How many claims wait for runs of each experiment, and the command that makes them."""
     waiting = judged.loc[_waiting(judged), "experiment"].value_counts(sort=False)
     return "\n".join(
-        f"{count} claims are not yet run: python -m ckdlib run --profile {profile} "
-        f"--experiment {experiment}"
+        f"{count} claims are not yet run: python -m ckdlib run --profile {profile} --experiment "
+        f"{experiment}"
         for experiment, count in waiting.items()
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..records import Measures, Row
 from ..study.grid import PROFILES
 from . import paper
 from .claim_words import describe, label
@@ -66,7 +67,7 @@ class _Experiment(NamedTuple):
     curves: Mapping[str, Curves]  # column -> curves
 
 
-def evidence(rows: Sequence[dict], measures: Mapping[str, dict], profile: str) -> Evidence:
+def evidence(rows: Sequence[Row], measures: Mapping[str, Measures], profile: str) -> Evidence:
     """What the rows of one profile can say, an entry for each experiment that has any."""
     tables, rows = {}, [row for row in rows if row["profile"] == profile]
     for experiment in PROFILES[profile].experiments:

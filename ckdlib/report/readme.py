@@ -5,6 +5,7 @@ from math import isnan
 
 import pandas as pd
 
+from ..records import Row
 from ..study.grid import OURS, profile
 from . import paper
 from .accuracy import baseline, mean_differences, summary
@@ -12,7 +13,7 @@ from .rows import frame
 from .savings import fresh, savings
 
 
-def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
+def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:
     """The table of test accuracies in per cent, in Markdown, for each pair.
 
     Returns
@@ -27,7 +28,7 @@ def headline(rows: Sequence[dict], experiment: str = "black_box") -> str:
     return _by_pair(table, lambda part: _accuracies(part, order))
 
 
-def saved(rows: Sequence[dict]) -> str:
+def saved(rows: Sequence[Row]) -> str:
     """The table of calls that our methods save at equal accuracy, in Markdown, for each pair.
 
     Returns

@@ -6,16 +6,15 @@ A frame is a table of one experiment's rows, a line a run (`frame`).
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Any
 
 import pandas as pd
 
 from ..errors import InputError, difference
+from ..records import Measures, Row
 from ..study.grid import Experiment, Pair, profile
 from . import paper
 from .statistics import CELL
 
-Row = Mapping[str, Any]
 Axes = tuple[set[Pair], set[str], set[int]]  # of a grid: pairs, methods, n
 CURVES = {
     "raw": "raw",
@@ -27,7 +26,7 @@ NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
 STUDY = ["profile", "dataset_sha256", "transform", "precision", "hyperparameters"]
 
 
-def rows_of_experiment(rows: Sequence[dict], experiment: str) -> list[dict]:
+def rows_of_experiment(rows: Sequence[Row], experiment: str) -> list[Row]:
     """The rows made for an experiment, and those of others that fall into its grid.
 
     Others are taken where they are of the same images and recipe, and of a pair, a method and an n
@@ -110,7 +109,7 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
 
 
 def frame(
-    rows: Sequence[dict], *experiments: str, report: Callable[[str], None] = print
+    rows: Sequence[Row], *experiments: str, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
     """The rows of experiments as one table, each cell at its best learning rate.
 
@@ -119,7 +118,7 @@ def frame(
 
     Parameters
     ----------
-    rows : sequence of dict
+    rows : sequence of Row
     experiments : str
     report : callable
         Told, a line at a time, which runs of the profile's grids have no row, with the command that
@@ -143,7 +142,7 @@ def frame(
     }
     lines = [
         f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
-        f"(and the --profile and --results of this folder)"
+        "(and the --profile and --results of this folder)"
         for name in experiments
         if name not in parts
     ]
@@ -194,7 +193,7 @@ def comparable(table: pd.DataFrame) -> bool:
     return set(zip(table.profile, table.dataset, strict=True)) == {(paper.PROFILE, paper.DATASET)}
 
 
-def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
+def measured(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFrame:
     """The done rows of a frame with their measures as further columns.
 
     Raises
@@ -206,19 +205,16 @@ def measured(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
     if lost := [run for run in done.run if run not in measures]:
         raise InputError(
             f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
-            f"rows.jsonl and train them again"
+            "rows.jsonl and train them again"
         )
     return with_measures(done, measures)
 
 
-def with_measures(table: pd.DataFrame, measures: Mapping[str, dict]) -> pd.DataFrame:
+def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFrame:
     """A frame with measures as further columns, nan (or None) where a run has none."""
-    there = pd.DataFrame([measures[run] for run in table.run if run in measures] or [{"run": ""}])
-    return table.merge(
-        there.reindex(columns=list(dict.fromkeys([*there, *CURVES, *NUMBERS]))),
-        on="run",
-        how="left",
-    )
+    lines = [measures[run] for run in table.run if run in measures]
+    columns = ["run", *CURVES, *NUMBERS]
+    return table.merge(pd.DataFrame(lines, columns=columns), on="run", how="left")
 
 
 def about(table: pd.DataFrame) -> str:
@@ -226,6 +222,6 @@ def about(table: pd.DataFrame) -> str:
     first = table.iloc[0]
     diverged = (table.status == "diverged").sum()
     return (
-        f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
-        f"{table.seed.nunique()} seeds, {diverged} diverged"
+        f"{len(table)} runs on {first.dataset}, profile {first.profile}, {table.seed.nunique()} "
+        f"seeds, {diverged} diverged"
     )

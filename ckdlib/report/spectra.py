@@ -7,6 +7,7 @@ A measured frame is a frame of `analysis` whose runs bring their measures as fur
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from ..metrics import effective_rank
+from ..records import Measures
 from .rows import CURVES
 from .statistics import CELL, by_cell, interval
 
 NOISE = 1e-6  # of the largest singular value: below it lies float32 rounding, not a value
 
 
-def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[str, list[float]]:
+def teacher_curves(table: pd.DataFrame, measures: Mapping[str, Measures]) -> dict[str, list[float]]:
     """The curves of the frame's one teacher, named as `spectra` names them.
 
     InputError if no student asked it, or if there are several.
@@ -29,20 +31,16 @@ def teacher_curves(table: pd.DataFrame, measures: Mapping[str, dict]) -> dict[st
     if len(digests) != 1:
         raise InputError(
             f"{len(digests)} teachers were asked by these students; one is needed: choose one "
-            "--pair, and "
-            f"a method that asks its teacher"
+            "--pair, and a method that asks its teacher"
         )
-    found = measures.get(f"teacher {digests[0]}")
+    found: Mapping[str, Any] | None = measures.get(f"teacher {digests[0]}")
     if found is None:
         raise InputError(
             f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch "
             "again"
         )
-    return {
-        name: found[curve][: above_noise(found[curve])]
-        for curve, name in CURVES.items()
-        if curve in found
-    }
+    kept = {CURVES[curve]: found[curve] for curve in CURVES if curve in found}
+    return {name: values[: above_noise(values)] for name, values in kept.items()}
 
 
 def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:

@@ -4,8 +4,7 @@ The names below are looked up when they are first used, so that who only reads t
 loads no code that trains.
 """
 
-from importlib import import_module
-from typing import Any
+from ..lazy import face
 
 _PLACES = {
     "BLACK_BOX": "grid",
@@ -27,13 +26,4 @@ _PLACES = {
     "status": "batch",
 }
 __all__ = list(_PLACES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = face(__name__, _PLACES)

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ..errors import InputError, OutOfTime
 from ..files import write_json
+from ..records import Row
 from ..teachers import read_card
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
@@ -24,7 +25,7 @@ def run(
     time_budget: float | None = None,
     add_features: bool = False,
     report: Report = print,
-) -> list[dict]:
+) -> list[Row]:
     """Train every run that has no row yet.
 
     Parameters
@@ -40,7 +41,7 @@ def run(
 
     Returns
     -------
-    list of dict
+    list of Row
         The rows of all runs that are done (none where the time was used up before the first
         student).
 
@@ -96,7 +97,7 @@ def _train(
     jobs: int | None,
     deadline: float | None,
     report: Report,
-) -> list[dict]:
+) -> list[Row]:
     """Train the students of `todo`; each row is appended as it comes. Returns the new rows."""
     jobs = jobs or default_jobs(workspace.device)
     total = len(tasks)
@@ -106,7 +107,7 @@ def _train(
     if not todo:
         return []
     left = {task.key: task.run for task in todo}
-    new: list[dict] = []
+    new: list[Row] = []
     failed = 0
     with tqdm(total=len(todo), unit="student", disable=not sys.stdout.isatty()) as bar:
         for key, result in train_students(todo, workspace, min(jobs, len(todo)), deadline):
@@ -133,7 +134,7 @@ def _train(
     return new
 
 
-def describe(row: dict) -> str:
+def describe(row: Row) -> str:
     """A row in a line."""
     run = f"{row['teacher']}-{row['student']} {row['method']} n={row['n']} seed {row['seed']}"
     return f"{run}: test {row['test_accuracy']:.2f} % ({row['status']}), {row['seconds']:.1f} s"
@@ -171,7 +172,7 @@ def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
             hours = f"about {seconds / 3600:.2f} h one at a time"
         lines.append(
             f"{experiment}: {len(tasks) - len(left)}/{len(tasks)} runs done, "
-            f"{len(running & tasks.keys())} running, {len(left)} left, "
-            f"{calls} teacher calls made, {hours}"
+            f"{len(running & tasks.keys())} running, {len(left)} left, {calls} teacher calls "
+            f"made, {hours}"
         )
     return lines

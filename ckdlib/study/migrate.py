@@ -11,14 +11,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from .. import methods
 from ..errors import InputError
 from ..files import read_tensors, replacing, write_json, write_tensors
 from ..images import TRANSFORMS
+from ..records import SCHEMA
 from ..teachers import Ledger
 from .runs import run_name
-from .store import SCHEMA, read_lines
+from .store import read_lines
 
 Report = Callable[[str], None]
 
@@ -30,13 +32,14 @@ def migrate(folder: Path, report: Report = print) -> None:
     InputError if it holds rows of images of one's own: schema 1 does not say whether those were
     mirrored.
     """
-    old, _ = read_lines(folder / "rows.jsonl", ("run", "method", "test_accuracy"))
+    old = [
+        line for line in _lines(folder / "rows.jsonl") if {"method", "test_accuracy"} <= line.keys()
+    ]
     rows = [row for row in old if row.get("schema", 1) < SCHEMA]
     if odd := {row["dataset"] for row in rows} - TRANSFORMS.keys():
         raise InputError(
             f"{folder} holds rows of {', '.join(sorted(odd))}, and rows of schema 1 do not say "
-            "how such images "
-            f"were cut; train them anew in another folder, with --results"
+            "how such images were cut; train them anew in another folder, with --results"
         )
     names, kept = {}, []
     for row in rows:
@@ -57,10 +60,10 @@ def migrate(folder: Path, report: Report = print) -> None:
     if (old_history := folder / "along.jsonl").exists():
         old_history.rename(folder / "history.jsonl")
     for name in ("measures.jsonl", "history.jsonl"):
-        lines, _ = read_lines(folder / name, ("run",))
-        _write_lines(
-            folder / name, [line | {"run": names.get(line["run"], line["run"])} for line in lines]
-        )
+        lines = _lines(folder / name)
+        for line in lines:
+            line["run"] = names.get(line["run"], line["run"])
+        _write_lines(folder / name, lines)
     _write_lines(
         folder / "rows.jsonl", kept + [row for row in old if row.get("schema", 1) == SCHEMA]
     )
@@ -126,6 +129,11 @@ def _renew_ledger(folder: Path, datasets: Mapping[str, str]) -> bool:
         write_tensors(new.folder / path.name, read_tensors(path)[0], **new.origin)
         path.unlink()
     return True
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The lines that are of a run."""
+    return [line for _, line in read_lines(path) if isinstance(line, dict) and "run" in line]
 
 
 def _write_lines(path: Path, lines: list[dict]) -> None:

@@ -43,8 +43,7 @@ class Options:
     cache: str | Path | None = option("folder of decoded images (default data/cache)", kind=Path)
     dataset: str | None = option(
         "instead of the profile's: digits, cifar100, or a folder with train/ and test/, a folder "
-        "of "
-        "images for each class in both"
+        "of images for each class in both"
     )
     image_size: int | None = option("pixels to resize such a folder's images to", kind=int)
     flip: bool = option("never mirror such a folder's images", True, flag="--no-flip", kind=bool)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .. import methods, models
 from ..images import Dataset
+from ..records import Row
 from .runs import Run, grouped, needing_teacher
 
 # Until early stopping ends, where no row tells: the mean of the pilot's 21 students.
@@ -20,13 +21,13 @@ class Pace:
     student and method, else of its student, else of all.
     """
 
-    def __init__(self, rows: Iterable[dict] = ()):
+    def __init__(self, rows: Iterable[Row] = ()):
         self.rates: dict[Hashable, Mean] = defaultdict(Mean)
         self.epochs = Mean()
         for row in rows:
             self.add(row)
 
-    def add(self, row: dict) -> None:
+    def add(self, row: Row) -> None:
         """Take one more row into account."""
         if row["steps"]:
             for like in _likeness(row["dataset"], row["student"], row["method"]):
@@ -64,7 +65,7 @@ class Mean:
         self.value += (value - self.value) / self.count
 
 
-def pace_on(device: str, rows: Iterable[dict]) -> Pace:
+def pace_on(device: str, rows: Iterable[Row]) -> Pace:
     """The pace of the rows that were made on a device of this kind."""
     on_cpu = device == "cpu"
     return Pace(row for row in rows if ("CPU" in row["device"]) == on_cpu)
@@ -112,8 +113,8 @@ def plan(
 def _assumed(flops: float, on_cpu: bool, each: str) -> str:
     kinds = [kind for kind in FLOPS if on_cpu or kind == "GPU"]
     return " or ".join(
-        f"{_hours(flops / FLOPS[kind])} {kind} hours "
-        f"(assuming {FLOPS[kind] / 1e12:g} TFLOP/s{each})"
+        f"{_hours(flops / FLOPS[kind])} {kind} hours (assuming {FLOPS[kind] / 1e12:g} "
+        f"TFLOP/s{each})"
         for kind in kinds
     )
 

@@ -4,12 +4,12 @@ costs that line only.
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
-
-SCHEMA = 2  # of rows: n counts teacher calls, and a run's name is made of its whole identity
+from ..records import SCHEMA, Measures, Probe, Row, fault
 
 
 class Store:
@@ -20,33 +20,23 @@ class Store:
         self.path, self.measures_path = folder / "rows.jsonl", folder / "measures.jsonl"
         self.history_path = folder / "history.jsonl"
 
-    def rows(self, report=print) -> list[dict]:
-        """Every readable row, in the order of writing; unreadable lines are left out and said to
-        `report`.
+    def rows(self, report: Callable[[str], None] = print) -> list[Row]:
+        """Every row, in the order of writing; lines that are none are left out, which is reported.
 
-        InputError if rows are of another schema.
+        Raises
+        ------
+        InputError
+            If rows are of another schema.
         """
-        rows, torn = read_lines(self.path, ("run", "method", "test_accuracy"))
-        if odd := {row.get("schema", 1) for row in rows} - {SCHEMA}:
-            raise InputError(
-                f"{self.path} holds rows of schema {min(odd)}, and this version reads schema "
-                f"{SCHEMA}, in which n "
-                f"counts teacher calls; bring the folder up to date with: python -m ckdlib migrate "
-                f"{self.folder}, or choose another with --results"
-            )
-        if torn:
-            report(
-                f"{self.path}: left out {len(torn)} unreadable line(s), number "
-                f"{', '.join(map(str, torn))}; "
-                f"the runs they held count as not done"
-            )
-        return rows
+        return _records(self.path, Row, report)
 
-    def measures(self) -> dict[str, dict]:
+    def measures(self) -> dict[str, Measures]:
         """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
-        return {line["run"]: line for line in read_lines(self.measures_path, ("run", "raw"))[0]}
+        return {line["run"]: line for line in _records(self.measures_path, Measures)}
 
-    def append(self, row: dict, measures: dict | None = None, probes: Iterable[dict] = ()) -> None:
+    def append(
+        self, row: Row, measures: Measures | None = None, probes: Iterable[Probe] = ()
+    ) -> None:
         """Add a row, and first its measures and what was seen along its training, so that a row
         that is there has them.
         """
@@ -56,20 +46,16 @@ class Store:
             _append(self.measures_path, measures)
         _append(self.path, row)
 
-    def note(self, measures: dict) -> None:
+    def note(self, measures: Measures) -> None:
         """Add measures that belong to no row: a teacher's."""
         _append(self.measures_path, measures)
 
-    def history(self) -> list[dict]:
-        """What was seen of students along their training (`student.probe`), each once; unreadable
-        lines are left out.
+    def history(self) -> list[Probe]:
+        """What was seen of students along their training, each probe once; unreadable lines are
+        left out.
         """
-        return list(
-            {
-                (line["run"], line["step"]): line
-                for line in read_lines(self.history_path, ("run", "step", "offset"))[0]
-            }.values()
-        )
+        probes = _records(self.history_path, Probe)
+        return list({(probe["run"], probe["step"]): probe for probe in probes}.values())
 
     def mark(self, run: str) -> Path:
         """The file that says a run is being trained; it holds the process's id."""
@@ -80,22 +66,39 @@ class Store:
         return [path.name for path in _entries(self.folder / "running") if _alive(path)]
 
 
-def read_lines(path: Path, wanted: Sequence[str]) -> tuple[list[dict], list[int]]:
-    """The lines that are objects with all `wanted` names, and the numbers of the others."""
-    lines, torn = [], []
-    for number, text in enumerate(
-        path.read_text(errors="replace").splitlines() if path.exists() else (), 1
-    ):
+def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The number of each line of a file, and its value: None where it is no JSON."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    for number, line in enumerate(text.splitlines(), 1):
         try:
-            line = json.loads(text)
-            [line[name] for name in wanted]
-            lines.append(line)
-        except (json.JSONDecodeError, KeyError, TypeError):
-            torn.append(number)
-    return lines, torn
+            yield number, json.loads(line)
+        except json.JSONDecodeError:
+            yield number, None
 
 
-def _append(path: Path, value: dict) -> None:
+def _records(path: Path, kind: type, report: Callable[[str], None] | None = None) -> list:
+    records = []
+    for number, line in read_lines(path):
+        if kind is Row:
+            _same_schema(path, line)
+        wrong = fault(line, kind)
+        if not wrong:
+            records.append(line)
+        elif report:
+            report(f"{path}, line {number} is no row ({wrong}); its run counts as not done")
+    return records
+
+
+def _same_schema(path: Path, line: Any) -> None:
+    if isinstance(line, dict) and "run" in line and line.get("schema", 1) != SCHEMA:
+        raise InputError(
+            f"{path} holds rows of schema {line.get('schema', 1)}, and this version reads schema "
+            f"{SCHEMA}, in which n counts teacher calls; bring the folder up to date with: python "
+            f"-m ckdlib migrate {path.parent}, or choose another with --results"
+        )
+
+
+def _append(path: Path, value: Row | Measures | Probe) -> None:
     """Add one line in a single write; a torn line before it is closed first."""
     line = (json.dumps(value) + "\n").encode()
     with open(path, "ab+") as file:

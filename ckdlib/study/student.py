@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,12 @@ from ..errors import OutOfTime
 from ..files import read_tensors, write_tensors
 from ..images import Dataset, Views
 from ..metrics import accuracy, measure
+from ..records import SCHEMA, Measures, Probe, Row
 from ..reproducibility import code_version, device_name, versions
 from ..training import Progress, Result, fit, predict, validate
 from ..training.evaluate import TARGET_WEIGHTS
 from ..training.features import Features
 from .grid import profile
-from .store import SCHEMA
 from .tasks import Task
 from .workspace import Workspace
 
@@ -29,9 +29,9 @@ from .workspace import Workspace
 class StudentResult(NamedTuple):
     """What a trained student leaves behind."""
 
-    row: dict[str, Any]
-    measures: dict[str, Any] | None  # None of a diverged one
-    probes: list[dict[str, Any]]  # taken along its training
+    row: Row
+    measures: Measures | None  # None of a diverged one
+    probes: list[Probe]  # taken along its training
 
 
 class StudentInputs(NamedTuple):
@@ -79,7 +79,7 @@ def train_student(
     in_time()
     inputs = _inputs(task, workspace)
     every = _rounds_between_probes(task)
-    probes: list[dict[str, Any]] = []
+    probes: list[Probe] = []
     net = models.new(task.run.student, len(task.dataset.classes), task.run.seed)
     net = net.to(workspace.device)
     result = fit(
@@ -151,7 +151,7 @@ def _row(
     result: Result,
     score: Tensor,
     logits: Tensor,
-) -> dict[str, Any]:
+) -> Row:
     right = accuracy(logits, inputs.test_views.labels)
     row = {
         "schema": SCHEMA,
@@ -177,7 +177,7 @@ def _row(
     return json.loads(json.dumps(row))  # as it will be read again
 
 
-def probe(key: str, inputs: StudentInputs, net: nn.Module, progress: Progress) -> dict[str, Any]:
+def probe(key: str, inputs: StudentInputs, net: nn.Module, progress: Progress) -> Probe:
     """A student as it is after a round.
 
     `offset` is the norm of what calibration would add to the logits, `calibrated_accuracy` the test

@@ -13,6 +13,7 @@ from ..errors import InputError, difference
 from ..files import writable_folder
 from ..images import Dataset, split
 from ..methods import INNER, Method, Problem
+from ..records import Row
 from .runs import Run, grouped, run_name
 from .workspace import Workspace
 
@@ -68,7 +69,7 @@ def check(
     runs: Sequence[Run],
     workspace: Workspace,
     datasets: Mapping[str, Dataset],
-    rows: Sequence[dict],
+    rows: Sequence[Row],
 ) -> None:
     """Refuse what cannot be run, before anything starts.
 
@@ -86,9 +87,9 @@ def check(
     other = {row["precision"] for row in rows} - {workspace.precision}
     if other:
         raise InputError(
-            f"{workspace.results} holds rows of precision {', '.join(other)}, which no table mixes "
-            f"with {workspace.precision}; leave out --precision or choose another folder with "
-            f"--results"
+            f"{workspace.results} holds rows of precision {', '.join(other)}, which no table "
+            f"mixes with {workspace.precision}; leave out --precision or choose another folder "
+            "with --results"
         )
     for dataset in datasets.values():
         _same_transform(dataset, workspace, rows)
@@ -99,14 +100,14 @@ def check(
             _check_method(datasets[cell[0]], *cell[1:])
 
 
-def _same_transform(dataset: Dataset, workspace: Workspace, rows: Sequence[dict]) -> None:
+def _same_transform(dataset: Dataset, workspace: Workspace, rows: Sequence[Row]) -> None:
     own = json.loads(json.dumps(asdict(dataset.transform)))
     for row in rows:
         if row["dataset_sha256"] == dataset.digest and row["transform"] != own:
             raise InputError(
                 f"{workspace.results} holds rows of the same images cut in another way "
                 f"({difference(row['transform'], own)}); choose another folder with --results, or "
-                f"the same options (--no-flip, or flip in a notebook) as before"
+                "the same options (--no-flip, or flip in a notebook) as before"
             )
 
 

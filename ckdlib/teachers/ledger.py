@@ -118,22 +118,20 @@ class Ledger:
             ].unique()
             if missing_features == "raise" and (without := int(torch.isin(missing, every).sum())):
                 raise InputError(
-                    f"the features of {without} calls were not kept, which white-box methods need; "
-                    f"--add-features makes these calls a second time and counts them again"
+                    f"the features of {without} calls were not kept, which white-box methods "
+                    "need; --add-features makes these calls a second time and counts them again"
                 )
             if self.budget is not None and len(every) + len(missing) > self.budget:
                 raise InputError(
                     f"{len(missing)} more teacher calls are needed, but {len(every)} of the "
-                    "budget of "
-                    f"{self.budget} are made; raise the budget or lower n"
+                    f"budget of {self.budget} are made; raise the budget or lower n"
                 )
             size = 2 * sum(map(prod, features)) * (len(known) + len(missing))
             if size > self.feature_limit:
                 raise InputError(
                     f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} "
-                    "GiB, more "
-                    f"than the limit of {self.feature_limit / GIB:g} GiB; lower n or raise "
-                    "feature_limit"
+                    f"GiB, more than the limit of {self.feature_limit / GIB:g} GiB; lower n or "
+                    "raise feature_limit"
                 )
             for number, part in enumerate(
                 missing.split(self.shard) if len(missing) else (), len(every)
@@ -212,8 +210,8 @@ def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
     logits = torch.as_tensor(logits).detach().float().cpu()
     if logits.shape[0] != count or not torch.isfinite(logits).all():
         raise InputError(
-            f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; "
-            f"it must give finite logits [{count}, classes]"
+            f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; it "
+            f"must give finite logits [{count}, classes]"
         )
     maps = [level.detach().half().cpu() for level in maps]
     given = [tuple(level.shape) for level in maps]
@@ -221,7 +219,7 @@ def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
         torch.isfinite(level).all() for level in maps
     ):
         raise InputError(
-            f"the teacher gave features {given} or some that float16 cannot hold; "
-            f"finite ones of shapes {list(shapes)} were promised"
+            f"the teacher gave features {given} or some that float16 cannot hold; finite ones of "
+            f"shapes {list(shapes)} were promised"
         )
     return {"logits": logits} | {f"feature{level}": values for level, values in enumerate(maps)}

@@ -179,8 +179,7 @@ def load_teacher(
     if made != own:
         raise InputError(
             f"{path} takes images of another crop, mean and std, {made}, than those of "
-            f"{dataset.name}, {own}; "
-            f"make or import the teacher again"
+            f"{dataset.name}, {own}; make or import the teacher again"
         )
     if card["dataset_sha256"] != dataset.digest:
         raise InputError(
@@ -211,8 +210,7 @@ def read_card(path: Path) -> dict:
     if "transform" not in content:
         raise InputError(
             f"{card} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); "
-            "bring its folder "
-            f"up to date with: python -m ckdlib migrate {path.parents[2]}"
+            f"bring its folder up to date with: python -m ckdlib migrate {path.parents[2]}"
         )
     return content
 
@@ -257,13 +255,12 @@ def _read_pth(path: Path) -> dict[str, torch.Tensor]:
     except UnpicklingError:
         raise InputError(
             f"{path} is a pickle that holds more than tensors, or is truncated; it is refused "
-            "because "
-            f"loading it could run code; save its state dict alone"
+            "because loading it could run code; save its state dict alone"
         ) from None
     except (RuntimeError, EOFError, ValueError) as error:
         raise InputError(
-            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); "
-            f"it may be truncated: fetch it again"
+            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); it may "
+            "be truncated: fetch it again"
         ) from None
     state = content.get("model", content) if isinstance(content, dict) else None
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -278,8 +275,8 @@ def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path
     own = net.state_dict()
     if odd := sorted(own.keys() ^ state.keys()):
         raise InputError(
-            f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; "
-            f"name its architecture with --model"
+            f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; name its "
+            "architecture with --model"
         )
     wrong = [name for name in own if own[name].shape != state[name].shape]
     head = [
@@ -289,12 +286,12 @@ def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path
     ]
     if wrong and wrong == head:
         raise InputError(
-            f"{path} knows {len(state[head[0]])} classes, but the dataset has {len(own[head[0]])}; "
-            f"use a teacher of this dataset"
+            f"{path} knows {len(state[head[0]])} classes, but the dataset has "
+            f"{len(own[head[0]])}; use a teacher of this dataset"
         )
     if wrong:
         raise InputError(
-            f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, "
-            f"not {list(own[wrong[0]].shape)}; name its architecture with --model"
+            f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, not "
+            f"{list(own[wrong[0]].shape)}; name its architecture with --model"
         )
     net.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()})

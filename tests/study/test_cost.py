@@ -13,14 +13,13 @@ from ckdlib.study import Store, plan
 from ckdlib.study import batch as batch_module
 from ckdlib.study.student import StudentResult
 from ckdlib.study.tasks import resolve
-from tests import PROJECT
+from tests import PROJECT, a_row
 
 
 def large(folder, count):
-    row = json.loads((PROJECT / "results/quick/rows.jsonl").read_text().splitlines()[0])
     folder.mkdir()
     (folder / "rows.jsonl").write_text(
-        "".join(json.dumps(row | {"run": f"r{i}", "seed": i}) + "\n" for i in range(count))
+        "".join(json.dumps(a_row(run=f"r{i}", seed=i)) + "\n" for i in range(count))
     )
     return Store(folder)
 
@@ -38,10 +37,7 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
     (run,) = brief(["ce"])
     tasks = resolve([run], {"digits": here.dataset("digits")}, {}, "float32")
     ((key, task),) = tasks.items()
-    row = json.loads((PROJECT / "results/quick/rows.jsonl").read_text().splitlines()[0]) | {
-        "run": key
-    }
-    result = StudentResult(row, None, [])
+    result = StudentResult(a_row(run=key), None, [])
     monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(key, result)]))
     taken = []
     for count in (0, 10_000):
@@ -59,8 +55,7 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
 def test_importing_costs_little_beyond_torch():
     code = (
         "import time, torch; started = time.perf_counter(); import ckdlib, ckdlib.__main__, "
-        "ckdlib.study.batch; "
-        "print(time.perf_counter() - started)"
+        "ckdlib.study.batch; print(time.perf_counter() - started)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1.5

@@ -13,9 +13,8 @@ from ckdlib.images import split
 from ckdlib.methods import Term
 from ckdlib.study import Store, plan
 from ckdlib.study.runs import run_name
-from ckdlib.study.store import SCHEMA
 from ckdlib.training import Recipe
-from tests import PROJECT
+from tests import PROJECT, a_row
 
 
 def test_profiles():
@@ -326,18 +325,16 @@ def test_splits_of_committed_rows_are_those_of_today():
         ]
 
 
-def row(name):
-    return {"run": name, "method": "kd", "test_accuracy": 50.0, "schema": SCHEMA}
-
-
 def test_a_torn_line_costs_that_line_only(tmp_path):
     store, said = Store(tmp_path), []
-    store.append(row("a"))
+    store.append(a_row(run="a"))
     with open(store.path, "a") as file:
-        file.write(json.dumps(row("b"))[:25])  # a machine that lost power in the middle of a write
-    store.append(row("c"))
+        file.write(
+            json.dumps(a_row(run="b"))[:25]
+        )  # a machine that lost power in the middle of a write
+    store.append(a_row(run="c"))
     assert [r["run"] for r in store.rows(said.append)] == ["a", "c"]
-    assert len(said) == 1 and "number 2" in said[0] and str(store.path) in said[0]
+    assert len(said) == 1 and "line 2" in said[0] and str(store.path) in said[0]
 
 
 def test_a_mark_counts_while_its_process_lives(tmp_path):

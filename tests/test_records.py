@@ -1,0 +1,38 @@
+"""What counts as a row: every field there, of its kind, finite."""
+
+from math import inf, nan
+
+import pytest
+
+from ckdlib.records import Measures, Row, fault
+from tests import a_row
+
+
+def test_a_committed_row_is_one():
+    assert fault(a_row(), Row) == ""
+
+
+@pytest.mark.parametrize("name", a_row())
+def test_a_row_has_every_field(name):
+    line = a_row()
+    del line[name]
+    assert fault(line, Row) == f"no {name}"
+
+
+@pytest.mark.parametrize("name, value", [
+    ("test_accuracy", nan), ("val_accuracy", -inf), ("seed", None), ("seed", 1.5), ("n", "40"),
+    ("n", True), ("recipe", "fast"), ("status", "fine"), ("teacher_sha256", 3),
+])  # fmt: skip
+def test_a_row_with_an_odd_value_is_none(name, value):
+    assert name in fault(a_row(**{name: value}), Row)
+
+
+@pytest.mark.parametrize("line", [None, 3, [], "row"])
+def test_only_an_object_is_a_record(line):
+    assert fault(line, Row) == fault(line, Measures) == "not an object"
+
+
+def test_measures_of_a_teacher_lack_what_only_students_have():
+    line = {"run": "teacher 0", "raw": [1.0, None], "centred": [1], "by_class": []}
+    assert fault(line, Measures) == ""
+    assert fault(line | {"raw": 3.0}, Measures) == "raw is 3.0"
