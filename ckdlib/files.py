@@ -1,60 +1,235 @@
-"""Files: everything is written beside its place and renamed into it."""
+"""Files: written beside their place, flushed and renamed into it; each carries a checksum, compared
+when it is read.
+"""
 
+import errno
 import json
 import os
-from collections.abc import Iterator
+import re
+import shutil
+import socket
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from .errors import InputError
+
+HOST = re.sub(r"\W", "-", socket.gethostname())
+LEFTOVER = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.tmp")
+DAY = 24 * 3600  # seconds
+UNREADABLE = (SafetensorError, UnicodeDecodeError, OverflowError)
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Damaged(InputError):
+    """A file is not what was written: truncated, changed or foreign."""
+
+    def __init__(self, path: Path, why: str, remedy: str):
+        super().__init__(f"{path} is damaged ({why}); {remedy}")
+        self.path, self.why = path, why
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path`; on success it is renamed to `path`, on failure it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         yield beside
+        _flush(beside)
         os.replace(beside, path)
+        _flush(path.parent)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value) -> None:
+def _flush(path: Path) -> None:
+    """Onto the disk, so that a machine that loses power keeps it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(*folders: Path) -> int:
+    """Remove what killed processes left half written; how many files that were.
+
+    Those of living processes of this machine stay, and those of others for a day.
+    """
+    removed = 0
+    for folder in folders:
+        for path in folder.rglob(".*.tmp"):
+            found = LEFTOVER.fullmatch(path.name)
+            if found and _is_dead(path, found["host"], int(found["pid"])):
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
+def _is_dead(path: Path, host: str, pid: int) -> bool:
+    if host == HOST:
+        return not is_alive(pid)
+    try:
+        return time.time() - path.stat().st_mtime > DAY
+    except FileNotFoundError:
+        return False
+
+
+def is_alive(pid: int) -> bool:
+    """Does a process of this machine still run?"""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # ended, though its parent has not asked
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold `path` as a lock; a dead holder's is free.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is made for it.
+    waiting : callable, optional
+        Called once where somebody else holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        if waiting:
+            waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """A value as indented JSON."""
     with replacing(path) as beside:
         beside.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], **metadata: str) -> None:
+def append_line(path: Path, value: Mapping[str, Any]) -> None:
+    """Add an object to a file of JSON lines, with its checksum; a torn line before it is closed."""
+    text = json.dumps(value)
+    line = f'{text[:-1]}, "check": "{_crc(text.encode())}"}}\n'.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path.with_name(f".{path.name}.lock")), open(path, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """The number of each line of a file, and its value without its checksum.
+
+    The value is None where the line is no JSON or its checksum is another. Lines without one are
+    taken as they are.
+    """
+    if path.exists():
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                yield number, _value(line)
+
+
+def _value(line: bytes) -> Any:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(value, dict) or "check" not in value:
+        return value
+    check = value.pop("check")
+    text = line.rstrip()
+    as_written = text[: text.rfind(b', "check"')] + b"}"
+    if check in (_crc(as_written), _crc(json.dumps(value).encode())):
+        return value
+    return None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: str) -> None:
     """Tensors, of any device, as a safetensors file with its metadata."""
+    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    content = save(held, metadata)
+    content = save(held, metadata | {"crc32": _checksum(BytesIO(content))})
     with replacing(path) as beside:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            beside,
-            metadata,
-        )
+        beside.write_bytes(content)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def read_tensors(
+    path: Path, remedy: str = "remove it or make it again"
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors of a safetensors file (memory-mapped) and its metadata.
+
+    Parameters
+    ----------
+    path : Path
+    remedy : str
+        What is right where it is damaged, for the message.
 
     Raises
     ------
-    InputError
-        If it is truncated or foreign.
+    Damaged
+        If it is truncated or foreign, or its checksum is another.
     """
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-    except SafetensorError as error:
-        raise InputError(
-            f"{path} is not a complete safetensors file ({error}); remove it or make it again"
-        ) from None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            metadata = dict(file.metadata() or {})
+        check = metadata.pop("crc32", None)
+        if check is not None:
+            with open(path, "rb") as file:
+                if check != _checksum(file):
+                    raise Damaged(path, "its checksum is another", remedy)
+    except UNREADABLE as error:
+        raise Damaged(path, f"no complete safetensors file: {error}", remedy) from None
+    return tensors, metadata
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; Damaged if it has no readable header."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except UNREADABLE as error:
+        why = f"no complete safetensors file: {error}"
+        raise Damaged(path, why, "remove it or make it again") from None
+
+
+def _checksum(file: BinaryIO) -> str:
+    """Of a safetensors file: its header without the checksum, and its data.
+
+    It is read in pieces, so that large files that are mapped do not fill the memory.
+    """
+    header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header.get("__metadata__", {}).pop("crc32", None)
+    crc = zlib.crc32(json.dumps(header, sort_keys=True).encode())
+    while piece := file.read(2**20):
+        crc = zlib.crc32(piece, crc)
+    return f"{crc:08x}"
+
+
+def _crc(text: bytes) -> str:
+    return f"{zlib.crc32(text):08x}"
 
 
 def writable_folder(path: Path) -> Path:
@@ -65,13 +240,20 @@ def writable_folder(path: Path) -> Path:
     InputError
         If nothing can be written there.
     """
-    probe = path / f".probe.{os.getpid()}"
+    probe = path / f".probe.{HOST}.{os.getpid()}.tmp"
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
+        probe.write_bytes(b" ")
         probe.unlink()
     except OSError as error:
         raise InputError(
             f"cannot write to {path} ({error.strerror}); choose another folder with --results"
         ) from None
     return path
+
+
+def space_left(path: Path) -> str:
+    """How much room the disk of a path has, for messages."""
+    while not path.exists():
+        path = path.parent
+    return f"{shutil.disk_usage(path).free / 2**20:,.0f} MiB"

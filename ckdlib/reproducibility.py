@@ -26,7 +26,7 @@ def sha256(*parts: bytes | memoryview | str) -> str:
 
 def tensor_bytes(tensor: torch.Tensor) -> memoryview:
     """The bytes of a tensor on the CPU."""
-    return tensor.contiguous().view(torch.uint8).numpy().reshape(-1).data
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:

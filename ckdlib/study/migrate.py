@@ -15,12 +15,11 @@ from typing import Any
 
 from .. import methods
 from ..errors import InputError
-from ..files import read_tensors, replacing, write_json, write_tensors
+from ..files import read_lines, read_tensors, replacing, write_json, write_tensors
 from ..images import TRANSFORMS
 from ..records import SCHEMA
 from ..teachers import Ledger
 from .runs import run_name
-from .store import read_lines
 
 Report = Callable[[str], None]
 

@@ -2,13 +2,12 @@
 costs that line only.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files import append_line, is_alive, read_lines
 from ..records import SCHEMA, Measures, Probe, Row, fault
 
 
@@ -41,14 +40,14 @@ class Store:
         that is there has them.
         """
         for line in probes:
-            _append(self.history_path, line)
+            append_line(self.history_path, line)
         if measures:
-            _append(self.measures_path, measures)
-        _append(self.path, row)
+            append_line(self.measures_path, measures)
+        append_line(self.path, row)
 
     def note(self, measures: Measures) -> None:
         """Add measures that belong to no row: a teacher's."""
-        _append(self.measures_path, measures)
+        append_line(self.measures_path, measures)
 
     def history(self) -> list[Probe]:
         """What was seen of students along their training, each probe once; unreadable lines are
@@ -64,16 +63,6 @@ class Store:
     def running(self) -> list[str]:
         """Runs that a living process of this machine is training now."""
         return [path.name for path in _entries(self.folder / "running") if _alive(path)]
-
-
-def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """The number of each line of a file, and its value: None where it is no JSON."""
-    text = path.read_text(errors="replace") if path.exists() else ""
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            yield number, json.loads(line)
-        except json.JSONDecodeError:
-            yield number, None
 
 
 def _records(path: Path, kind: type, report: Callable[[str], None] | None = None) -> list:
@@ -98,27 +87,12 @@ def _same_schema(path: Path, line: Any) -> None:
         )
 
 
-def _append(path: Path, value: Row | Measures | Probe) -> None:
-    """Add one line in a single write; a torn line before it is closed first."""
-    line = (json.dumps(value) + "\n").encode()
-    with open(path, "ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _entries(folder: Path) -> Iterable[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _alive(mark: Path) -> bool:
     try:
-        state = (
-            Path(f"/proc/{int(mark.read_text())}/stat").read_text().rpartition(")")[2].split()[0]
-        )
+        return is_alive(int(mark.read_text()))
     except (OSError, ValueError):
         return False
-    return state != "Z"  # ended, though its parent has not asked

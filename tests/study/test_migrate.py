@@ -9,7 +9,7 @@ import pytest
 from ckdlib import study
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
-from ckdlib.files import read_tensors, write_json, write_tensors
+from ckdlib.files import read_lines, read_tensors, write_json, write_tensors
 from ckdlib.study import Store
 from ckdlib.teachers.ledger import Ledger
 
@@ -37,7 +37,7 @@ def old(here, brief, tmp_path, digits):
     shutil.copytree(here.results, folder)
     names = {row["run"]: f"old{i}" for i, row in enumerate(rows)}
     for name, needed in (("rows", aged), ("measures", None)):
-        lines = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+        lines = [line for _, line in read_lines(folder / f"{name}.jsonl")]
         lines = [
             aged(line, names[line["run"]])
             if needed
