@@ -27,6 +27,7 @@ HOST = re.sub(r"\W", "-", socket.gethostname())
 LEFTOVER = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.tmp")
 DAY = 24 * 3600  # seconds
 UNREADABLE = (SafetensorError, UnicodeDecodeError, OverflowError)
+REMEDY = "remove it or make it again"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -176,7 +177,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: s
 
 
 def read_tensors(
-    path: Path, remedy: str = "remove it or make it again"
+    path: Path, remedy: str = REMEDY
 ) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors of a safetensors file (memory-mapped) and its metadata.
 
@@ -205,14 +206,14 @@ def read_tensors(
     return tensors, metadata
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     """The metadata of a safetensors file; Damaged if it has no readable header."""
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
     except UNREADABLE as error:
         why = f"no complete safetensors file: {error}"
-        raise Damaged(path, why, "remove it or make it again") from None
+        raise Damaged(path, why, remedy) from None
 
 
 def _checksum(file: BinaryIO) -> str:
