@@ -51,7 +51,8 @@ class Workspace:
     def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
         """The teacher's calls; each seed shows every image in one random view of its own."""
         view = dataset.transform.view(seed)
-        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, view)
+        folder, classes = self.results / "ledger", len(dataset.classes)
+        return Ledger(folder, teacher_sha256, dataset.digest, view, classes=classes)
 
 
 def open_workspace(
