@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     teacher.add_argument(
         "--import", dest="checkpoint", type=Path, metavar="PTH", help="a RepDistiller checkpoint"
     )
-    teacher.add_argument("--seed", type=int, default=0)
+    teacher.add_argument("--seed", type=int, help="of weights and batches (default: 0)")
     notebook = command("notebook", "run one notebook with checked parameters")
     notebook.add_argument("notebook", type=Path)
     notebook.add_argument("output", type=Path)

@@ -44,6 +44,11 @@ class Workspace:
             return own
         return published if read_card(published)["dataset_sha256"] == dataset.digest else own
 
+    def teacher_digest(self, dataset: Dataset, model: str) -> str | None:
+        """SHA-256 of the weights of the batch's teacher; None where there is none."""
+        path = self.teacher_path(dataset, model)
+        return read_card(path)["weights_sha256"] if path.exists() else None
+
     def teacher_logits(self, teacher_sha256: str) -> Path:
         """Where a teacher's logits of the test images are kept."""
         return self.results / "logits" / f"teacher-{teacher_sha256[:16]}.safetensors"
