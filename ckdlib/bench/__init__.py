@@ -138,8 +138,9 @@ def bench(
     rates = arithmetic_rate(device, precision), copy_rate(device)
     report(
         f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}: "
-        f"{rates[0] / 1e9:,.0f} GFLOP/s in a {precision} matrix product, {rates[1] / 1e9:,.0f} "
-        f"GB/s in a copy; steps of {BATCH} images, medians of {turns} turns"
+        f"{rates[0] / 1e9:,.0f} GFLOP/s in a {precision} matrix product, "
+        f"{rates[1] / 1e9:,.0f} GB/s in a copy; "
+        f"steps of {BATCH} images, medians of {turns} turns"
     )
     report(HEADINGS)
     steps = steps or (4 if device == "cpu" else 40)
@@ -285,7 +286,7 @@ def table_hours(lines: Sequence[dict]) -> str:
     own = [hours[method] for method in grid.methods if method not in (*CONTROLS, "ce")]
     each = len(grid.pairs) * len(grid.calls) * len(grid.seeds)
     return (
-        f"Table 1 at these rates, {EPOCHS} epochs a student: {each * len(own):,} students of the "
-        f"paper's methods in {sum(own):.1f} hours, all {each * len(hours):,} in "
-        f"{sum(hours.values()):.1f}"
+        f"Table 1 at these rates, {EPOCHS} epochs a student: "
+        f"{each * len(own):,} students of the paper's methods in {sum(own):.1f} hours, "
+        f"all {each * len(hours):,} in {sum(hours.values()):.1f}"
     )

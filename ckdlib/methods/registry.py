@@ -65,8 +65,9 @@ class Method:
             )
         if len(problem.student) != len(problem.teacher):
             raise InputError(
-                f"the student has {len(problem.student)} inner feature maps and the teacher "
-                f"{len(problem.teacher)}, which cannot be matched; choose a pair of one family"
+                f"the student has {len(problem.student)} inner feature maps "
+                f"and the teacher {len(problem.teacher)}, which cannot be matched; "
+                "choose a pair of one family"
             )
         trained = nn.ModuleDict()
         for name in self.terms:
