@@ -42,9 +42,8 @@ class VGG(Network):
 
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
-        for i, (convolutions, inputs, outputs) in enumerate(
-            zip(PLANS[depth], (3, *WIDTHS[:-1]), WIDTHS, strict=True)
-        ):
+        plan = zip(PLANS[depth], (3, *WIDTHS[:-1]), WIDTHS, strict=True)
+        for i, (convolutions, inputs, outputs) in enumerate(plan):
             self.add_module(f"block{i}", block(convolutions, inputs, outputs))
         self.classifier = Head(WIDTHS[-1], num_classes)
         for module in self.modules():

@@ -4,7 +4,7 @@ A frame is a table of one experiment's rows, a line a run (`frame`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 import pandas as pd
@@ -32,6 +32,7 @@ def rows_of_experiment(rows: Sequence[Row], experiment: str) -> list[Row]:
     Others are taken where they are of the same images and recipe, and of a pair, a method and an n
     that the experiment's grid or its own rows hold.
     """
+    own = [row for row in rows if row["experiment"] == experiment]
     cells: dict[str, Axes] = {}
     found = []
     for row in rows:
@@ -40,7 +41,6 @@ def rows_of_experiment(rows: Sequence[Row], experiment: str) -> list[Row]:
         elif _shared(row, experiment):
             name = row["profile"]
             if name not in cells:
-                own = [r for r in rows if r["experiment"] == experiment]
                 cells[name] = _held(profile(name).experiments[experiment], own)
             pairs, methods, calls = cells[name]
             pair, method, n = _cell(row)
@@ -86,15 +86,10 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     there = {(*_cell(row), row["seed"]) for row in rows}
     lines, count = [], 0
     for pair, method in product(grid.pairs, grid.methods):
-        by_seeds: dict[str, list[int]] = defaultdict(list)
-        for n in grid.calls:
-            seeds = [str(seed) for seed in grid.seeds if (pair, method, n, seed) not in there]
-            if seeds:
-                by_seeds[" ".join(seeds)].append(n)
-                count += len(seeds)
-        gaps = [
-            f"n = {' '.join(map(str, calls))}, seeds {seeds}" for seeds, calls in by_seeds.items()
-        ]
+        gaps = []
+        for seeds, calls in _gaps(grid, pair, method, there).items():
+            gaps.append(f"n = {_spaced(calls)}, seeds {_spaced(seeds)}")
+            count += len(calls) * len(seeds)
         if gaps:
             lines.append(f"  {'-'.join(pair)} {method}: {'; '.join(gaps)}")
     if not lines:
@@ -106,6 +101,22 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
         *lines,
         f"make them with: {command}",
     ]
+
+
+def _gaps(
+    grid: Experiment, pair: Pair, method: str, there: set[tuple[Pair, str, int, int]]
+) -> dict[tuple[int, ...], list[int]]:
+    """The seeds that are missing -> the n at which just these are."""
+    gaps = defaultdict(list)
+    for n in grid.calls:
+        seeds = tuple(seed for seed in grid.seeds if (pair, method, n, seed) not in there)
+        if seeds:
+            gaps[seeds].append(n)
+    return gaps
+
+
+def _spaced(numbers: Iterable[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def frame(
@@ -135,57 +146,69 @@ def frame(
         If no experiment has any row, or if the rows mix profiles, images, teachers, recipes or
         precisions.
     """
-    parts = {
-        experiment: found
-        for experiment in experiments
-        if (found := rows_of_experiment(rows, experiment))
-    }
-    lines = [
-        f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
-        "(and the --profile and --results of this folder)"
-        for name in experiments
-        if name not in parts
-    ]
+    parts, told = {}, []
+    for name in experiments:
+        if found := rows_of_experiment(rows, name):
+            parts[name] = found
+        else:
+            command = f"python -m ckdlib run --experiment {name}"
+            told.append(
+                f"no rows of experiment {name!r}; make them with: {command} "
+                "(and the --profile and --results of this folder)"
+            )
     if not parts:
-        raise InputError("; ".join(lines))
-    table = pd.DataFrame(
-        list({row["run"]: row for part in parts.values() for row in part}.values())
-    )
+        raise InputError("; ".join(told))
+    table = _one_line_a_run(parts.values())
+    _check_one_study(table)
+    for name, part in parts.items():
+        told += missing_runs(part, name)
+    for line in told:
+        report(line)
+    return _at_best_rate(table)
+
+
+def _one_line_a_run(parts: Iterable[Sequence[Row]]) -> pd.DataFrame:
+    by_run: dict[str, Row] = {}
+    for part in parts:
+        by_run |= {row["run"]: row for row in part}
+    table = pd.DataFrame(list(by_run.values()))
     table["pair"] = table.teacher + "-" + table.student
-    table["hyperparameters"] = [
-        {k: v for k, v in recipe.items() if k != "learning_rate"} for recipe in table.recipe
-    ]
+    table["hyperparameters"] = table.recipe.map(_without_rate)
+    return table
+
+
+def _without_rate(recipe: Mapping) -> dict:
+    return {name: value for name, value in recipe.items() if name != "learning_rate"}
+
+
+def _check_one_study(table: pd.DataFrame) -> None:
     for column in STUDY:
         _only_one(table, column, "these rows")
     for pair, part in table.groupby("pair"):
         _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
     for method, part in table.groupby("method"):
         _only_one(part, "definition", f"the rows of {method}")
-    for line in lines + [
-        line for experiment, part in parts.items() for line in missing_runs(part, experiment)
-    ]:
-        report(line)
-    done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
-    score = done.groupby([*CELL, "learning_rate"]).agg(
-        seeds=("seed", "nunique"), score=("val_accuracy", "mean")
-    )
-    best = (
-        score.sort_values(["seeds", "score"])
-        .reset_index()
-        .groupby(CELL)
-        .tail(1)[[*CELL, "learning_rate"]]
-    )
-    chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
-    return chosen.sort_values([*CELL, "seed"], ignore_index=True)
 
 
 def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
     values = table[column].tolist() if column in table else []
-    if odd := [value for value in values if value != values[0]]:
-        raise InputError(
-            f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own "
-            "--results folder"
-        )
+    for value in values:
+        if value != values[0]:
+            raise InputError(
+                f"{whose} differ in {column} ({difference(values[0], value)}); "
+                "give each its own --results folder"
+            )
+
+
+def _at_best_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of each cell's best learning rate, one a seed."""
+    done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
+    rates = done.groupby([*CELL, "learning_rate"])
+    score = rates.agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
+    ascending = score.sort_values(["seeds", "score"]).reset_index()
+    best = ascending.groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
+    chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
+    return chosen.sort_values([*CELL, "seed"], ignore_index=True)
 
 
 def comparable(table: pd.DataFrame) -> bool:
@@ -204,8 +227,8 @@ def measured(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFr
     done = table[table.status == "done"]
     if lost := [run for run in done.run if run not in measures]:
         raise InputError(
-            f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
-            "rows.jsonl and train them again"
+            f"{len(lost)} runs have no measures, for instance {lost[0]}; "
+            "remove their lines from rows.jsonl and train them again"
         )
     return with_measures(done, measures)
 
@@ -222,6 +245,6 @@ def about(table: pd.DataFrame) -> str:
     first = table.iloc[0]
     diverged = (table.status == "diverged").sum()
     return (
-        f"{len(table)} runs on {first.dataset}, profile {first.profile}, {table.seed.nunique()} "
-        f"seeds, {diverged} diverged"
+        f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
+        f"{table.seed.nunique()} seeds, {diverged} diverged"
     )
