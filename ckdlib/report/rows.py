@@ -5,72 +5,25 @@ A frame is a table of one experiment's rows, a line a run (`frame`).
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 
 import pandas as pd
 
-from ..errors import InputError, difference
+from ..errors import InputError
 from ..records import Measures, Row
 from ..study.grid import Experiment, Pair, profile
+from ..study.tables import cell, check_table, rows_of_experiment
 from . import paper
 from .statistics import CELL
 
-Axes = tuple[set[Pair], set[str], set[int]]  # of a grid: pairs, methods, n
 CURVES = {
     "raw": "raw",
     "centred": "column means removed",
     "calibrated": "calibrated",
     "by_class": "of one class",
 }
+MADE_BY = {"code": "states of the code", "versions": "of the packages", "device": "devices"}
 NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
-STUDY = ["profile", "dataset_sha256", "transform", "precision", "hyperparameters"]
-
-
-def rows_of_experiment(rows: Sequence[Row], experiment: str) -> list[Row]:
-    """The rows made for an experiment, and those of others that fall into its grid.
-
-    Others are taken where they are of the same images and recipe, and of a pair, a method and an n
-    that the experiment's grid or its own rows hold.
-    """
-    own = [row for row in rows if row["experiment"] == experiment]
-    cells: dict[str, Axes] = {}
-    found = []
-    for row in rows:
-        if row["experiment"] == experiment:
-            found.append(row)
-        elif _shared(row, experiment):
-            name = row["profile"]
-            if name not in cells:
-                cells[name] = _held(profile(name).experiments[experiment], own)
-            pairs, methods, calls = cells[name]
-            pair, method, n = _cell(row)
-            if pair in pairs and method in methods and n in calls:
-                found.append(row)
-    return found
-
-
-def _shared(row: Row, experiment: str) -> bool:
-    """May a row of another experiment serve this one: same images, same recipe?"""
-    grids = profile(row["profile"]).experiments
-    mine, other = grids.get(experiment), grids.get(row["experiment"])
-    if mine is None or other is None:
-        return False
-    return (mine.dataset, mine.recipe) == (other.dataset, other.recipe)
-
-
-def _held(grid: Experiment, own: Sequence[Row]) -> Axes:
-    """The pairs, methods and n of a grid and of the rows that were made for it."""
-    pairs, methods, calls = set(grid.pairs), set(grid.methods), set(grid.calls)
-    for row in own:
-        pair, method, n = _cell(row)
-        pairs.add(pair)
-        methods.add(method)
-        calls.add(n)
-    return pairs, methods, calls
-
-
-def _cell(row: Row) -> tuple[Pair, str, int]:
-    return (row["teacher"], row["student"]), row["method"], row["n"]
 
 
 def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
@@ -83,7 +36,7 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     """
     name = rows[0]["profile"]
     grid = profile(name).experiments[experiment]
-    there = {(*_cell(row), row["seed"]) for row in rows}
+    there = {(*cell(row), row["seed"]) for row in rows}
     lines, count = [], 0
     for pair, method in product(grid.pairs, grid.methods):
         gaps = []
@@ -158,8 +111,8 @@ def frame(
             )
     if not parts:
         raise InputError("; ".join(told))
+    check_table(chain.from_iterable(parts.values()))
     table = _one_line_a_run(parts.values())
-    _check_one_study(table)
     for name, part in parts.items():
         told += missing_runs(part, name)
     for line in told:
@@ -173,31 +126,7 @@ def _one_line_a_run(parts: Iterable[Sequence[Row]]) -> pd.DataFrame:
         by_run |= {row["run"]: row for row in part}
     table = pd.DataFrame(list(by_run.values()))
     table["pair"] = table.teacher + "-" + table.student
-    table["hyperparameters"] = table.recipe.map(_without_rate)
     return table
-
-
-def _without_rate(recipe: Mapping) -> dict:
-    return {name: value for name, value in recipe.items() if name != "learning_rate"}
-
-
-def _check_one_study(table: pd.DataFrame) -> None:
-    for column in STUDY:
-        _only_one(table, column, "these rows")
-    for pair, part in table.groupby("pair"):
-        _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
-    for method, part in table.groupby("method"):
-        _only_one(part, "definition", f"the rows of {method}")
-
-
-def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
-    values = table[column].tolist() if column in table else []
-    for value in values:
-        if value != values[0]:
-            raise InputError(
-                f"{whose} differ in {column} ({difference(values[0], value)}); "
-                "give each its own --results folder"
-            )
 
 
 def _at_best_rate(table: pd.DataFrame) -> pd.DataFrame:
@@ -241,10 +170,16 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.D
 
 
 def about(table: pd.DataFrame) -> str:
-    """What a frame is made of, in a line."""
+    """What a frame is made of, in a line; it says where code, torch or device are not the same."""
     first = table.iloc[0]
     diverged = (table.status == "diverged").sum()
+    mixed = []
+    for column, what in MADE_BY.items():
+        values = table.get(column, pd.Series(dtype=object)).map(str)
+        if values.nunique() > 1:
+            mixed.append(f"{values.nunique()} {what}")
     return (
         f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
         f"{table.seed.nunique()} seeds, {diverged} diverged"
+        + (f", made by {', '.join(mixed)}" if mixed else "")
     )

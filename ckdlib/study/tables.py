@@ -25,6 +25,7 @@ def rows_of_experiment(rows: Sequence[Any], experiment: str) -> list[Any]:
     Others are taken where they are of the same images and recipe, and of a pair, a method and an n
     that the experiment's grid or its own rows hold.
     """
+    own = [row for row in rows if row["experiment"] == experiment]
     cells: dict[str, Cells] = {}
     found = []
     for row in rows:
@@ -33,7 +34,6 @@ def rows_of_experiment(rows: Sequence[Any], experiment: str) -> list[Any]:
         elif _shared(row, experiment):
             name = row["profile"]
             if name not in cells:
-                own = [other for other in rows if other["experiment"] == experiment]
                 cells[name] = _held(profile(name).experiments[experiment], own)
             pairs, methods, calls = cells[name]
             pair, method, n = cell(row)
@@ -67,7 +67,7 @@ def cell(row: Line) -> tuple[Pair, str, int]:
     return (row["teacher"], row["student"]), row["method"], row["n"]
 
 
-def check_table(rows: Iterable[Line], where: str = "these rows") -> None:
+def check_table(rows: Iterable[Line], whose: str = "these rows") -> None:
     """Refuse rows that may not stand in one table.
 
     Raises
@@ -82,7 +82,7 @@ def check_table(rows: Iterable[Line], where: str = "these rows") -> None:
             kept, other = first.setdefault((about, field), (row["run"], value))
             if other != value:
                 raise InputError(
-                    f"{where} differ in {field}{about}: {difference(other, value)} (of {kept} and "
+                    f"{whose} differ in {field}{about}: {difference(other, value)} (of {kept} and "
                     f"{row['run']}); {remedy}, or choose another folder with --results"
                 )
 
@@ -92,10 +92,10 @@ def _must_equal(row: Line) -> Iterable[tuple[str, str, Any, str]]:
     for field, remedy in SHARED.items():
         value = row.get(field)
         if field == "hyperparameters":
-            value = {k: v for k, v in row["recipe"].items() if k != "learning_rate"}
+            value = {k: v for k, v in row.get("recipe", {}).items() if k != "learning_rate"}
         yield "", field, value, remedy
-    if row["teacher_sha256"]:
+    if row.get("teacher_sha256"):
         pair = f"{row['teacher']}-{row['student']}"
         yield f" of {pair}", "teacher_sha256", row["teacher_sha256"], "put that teacher back"
     remedy = "remove the rows of the other definition"
-    yield f" of method {row['method']}", "definition", row["definition"], remedy
+    yield f" of method {row['method']}", "definition", row.get("definition"), remedy

@@ -154,12 +154,12 @@ def check_tables(tasks: Iterable[Task], rows: Sequence[Row], results: Path) -> N
     planned: list[Any] = [_expected(task) for task in tasks if task.key not in there]
     for experiment in sorted({line["experiment"] for line in planned}):
         together = rows_of_experiment([*rows, *planned], experiment)
-        check_table(together, f"{results} holds rows, and these runs would make others, that")
+        check_table(together, f"the rows of {results} and these runs")
     for field in ("profile", "precision"):
         for line in planned:
             if line[field] != rows[0][field]:
                 raise InputError(
-                    f"{results} holds rows of {field} {rows[0][field]}, which no table mixes with "
+                    f"the rows of {results} and these runs differ in {field}: {rows[0][field]} and "
                     f"{line[field]}; {SHARED[field]}, or choose another folder with --results"
                 )
 
