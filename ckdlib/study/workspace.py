@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError, choose
-from ..images import Dataset, load_dataset
+from ..errors import choose
+from ..images import Dataset, check_size, load_dataset
 from ..reproducibility import PRECISIONS, choose_device, own_precision
 from ..teachers import Ledger, read_card, weights_path
 from .home import home
@@ -80,8 +80,7 @@ def open_workspace(
     InputError
         If the device is not there, or a value makes no sense.
     """
-    if image_size is not None and image_size < 8:
-        raise InputError(f"image size {image_size}: the networks take images of 8 to 64 pixels")
+    check_size(image_size)
     results = Path(results).resolve()
     device = choose_device(device)
     if precision is None:
