@@ -13,10 +13,10 @@ from ..stopping import deferred
 from .attempt import Failure
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
-from .runs import Run, grouped
+from .runs import Run
 from .store import Store
 from .student import StudentResult
-from .tasks import Report, Task, prepare, resolve
+from .tasks import Report, Task, prepare
 from .teachers import ask_teachers, open_teachers
 from .workers import Tasks
 from .workspace import Workspace
@@ -66,7 +66,7 @@ def run(
     for line in plan(prepared.runs, pace, prepared.datasets, workspace.device):
         report(line)
     try:
-        teachers = open_teachers(prepared.runs, workspace, prepared.datasets, deadline, report)
+        teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
         tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
         done = {row["run"] for row in prepared.rows}
         todo = [task for key, task in tasks.items() if key not in done]
@@ -205,41 +205,3 @@ def describe(row: Row) -> str:
     """A row in a line."""
     run = f"{row['teacher']}-{row['student']} {row['method']} n={row['n']} seed {row['seed']}"
     return f"{run}: test {row['test_accuracy']:.2f} % ({row['status']}), {row['seconds']:.1f} s"
-
-
-def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
-    """A line for each experiment: runs done, running and left, teacher calls kept, time left."""
-    rows, running = workspace.store.rows(), set(workspace.store.marks.held())
-    done = {row["run"] for row in rows}
-    pace = pace_on(workspace.device, rows)
-    lines = []
-    for experiment, part in grouped(runs, "experiment").items():
-        name = part[0].dataset
-        try:
-            dataset = workspace.dataset(name)
-        except InputError as error:
-            lines.append(
-                f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})"
-            )
-            continue
-        digests = {}
-        for model in {one.teacher for one in part}:
-            digest = workspace.teacher_digest(dataset, model)
-            if digest:
-                digests[name, model] = digest
-        tasks = resolve(part, {name: dataset}, digests, workspace.precision)
-        left = [task.run for key, task in tasks.items() if key not in done]
-        calls = 0
-        for model, seed in {(one.teacher, one.seed) for one in part}:
-            if (name, model) in digests:
-                calls += workspace.ledger(dataset, digests[name, model], seed).calls
-        seconds = pace.seconds(left)
-        hours = "no estimate yet"
-        if seconds is not None:
-            hours = f"about {seconds / 3600:.2f} h one at a time"
-        lines.append(
-            f"{experiment}: {len(tasks) - len(left)}/{len(tasks)} runs done, "
-            f"{len(running & tasks.keys())} running, {len(left)} left, {calls} teacher calls "
-            f"made, {hours}"
-        )
-    return lines

@@ -77,13 +77,19 @@ class Prepared:
     datasets: Mapping[str, Dataset]
     rows: list[Row]  # that are there
     tasks: dict[str, Task]
-    teachers: Teachers  # that are there
+    teachers: Teachers  # that are there, or that rows are of
     precision: str
     results: Path
 
+    @property
+    def left(self) -> list[Run]:
+        """The runs that have no row yet."""
+        done = {row["run"] for row in self.rows}
+        return [task.run for key, task in self.tasks.items() if key not in done]
+
     def with_teachers(self, cards: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Task]:
         """The tasks, now that every teacher is there."""
-        found = {name: card["weights_sha256"] for name, card in cards.items()}
+        found = self.teachers | {name: card["weights_sha256"] for name, card in cards.items()}
         if found == self.teachers:
             return self.tasks
         tasks = resolve(self.runs, self.datasets, found, self.precision)
@@ -117,27 +123,34 @@ def prepare(
         for cell in grouped(runs, "dataset", "teacher", "student", "method"):
             _check_method(datasets[cell[0]], *cell[1:])
     teachers: Teachers = {}
+    absent: Teachers = {}
     for name, model in grouped(needing_teacher(runs), "dataset", "teacher"):
-        digest = workspace.teacher_digest(datasets[name], model)
-        if digest is None:
-            _no_rows_of(model, datasets[name], workspace, rows)
-        else:
+        if digest := workspace.teacher_digest(datasets[name], model):
             teachers[name, model] = digest
-    tasks = resolve(runs, datasets, teachers, workspace.precision)
-    check_tables(tasks.values(), rows, workspace.results)
-    return Prepared(runs, datasets, rows, tasks, teachers, workspace.precision, workspace.results)
-
-
-def _no_rows_of(model: str, dataset: Dataset, workspace: Workspace, rows: Sequence[Row]) -> None:
-    """Refuse to train a teacher anew where rows are of one that is not here."""
-    for row in rows:
-        same = (row["dataset_sha256"], row["teacher"]) == (dataset.digest, model)
-        if same and row["teacher_sha256"]:
+        elif digest := teacher_of_rows(model, datasets[name], rows):
+            absent[name, model] = digest
+    tasks = resolve(runs, datasets, teachers | absent, workspace.precision)
+    done = {row["run"] for row in rows}
+    for key, task in tasks.items():
+        if key not in done and task.teacher_sha256 in absent.values():
             raise InputError(
-                f"{workspace.results} holds rows of a teacher {model} whose weights are not here "
-                f"(SHA-256 {row['teacher_sha256']}); put them at "
-                f"{workspace.teacher_path(dataset, model)}, or choose another folder with --results"
+                f"{workspace.results} holds rows of a teacher {task.run.teacher} whose weights are "
+                f"not here (SHA-256 {task.teacher_sha256}); put them at "
+                f"{workspace.teacher_path(task.dataset, task.run.teacher)}, or choose another "
+                "folder with --results"
             )
+    check_tables(tasks.values(), rows, workspace.results)
+    known = teachers | absent
+    return Prepared(runs, datasets, rows, tasks, known, workspace.precision, workspace.results)
+
+
+def teacher_of_rows(model: str, dataset: Dataset, rows: Sequence[Row]) -> str | None:
+    """SHA-256 of the teacher that rows of these images are of; None where none is."""
+    for row in rows:
+        if (row["dataset_sha256"], row["teacher"]) == (dataset.digest, model):
+            if row["teacher_sha256"]:
+                return row["teacher_sha256"]
+    return None
 
 
 def check_tables(tasks: Iterable[Task], rows: Sequence[Row], results: Path) -> None:

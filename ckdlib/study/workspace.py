@@ -81,7 +81,7 @@ def open_workspace(
         If the device is not there, or a value makes no sense.
     """
     check_size(image_size)
-    results = Path(results).resolve()
+    results = _whole(results)
     device = choose_device(device)
     if precision is None:
         rows = Store(results).rows(lambda line: None)
@@ -89,11 +89,15 @@ def open_workspace(
     choose("precision", precision, PRECISIONS)
     return Workspace(
         results=results,
-        data=Path(data or home() / "data").resolve(),
-        cache=Path(cache or home() / "data" / "cache").resolve(),
-        teachers=Path(teachers or home() / "teachers").resolve(),
+        data=_whole(data or home() / "data"),
+        cache=_whole(cache or home() / "data" / "cache"),
+        teachers=_whole(teachers or home() / "teachers"),
         device=device,
         image_size=image_size,
         flip=flip,
         precision=precision,
     )
+
+
+def _whole(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve()

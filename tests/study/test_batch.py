@@ -477,7 +477,7 @@ def test_status(here, brief):
     study.run(brief(["kd"]), here, jobs=1, report=quiet)
     (line,) = study.status(brief(["kd", "ckd"]), here)
     assert line.startswith(
-        "black_box: 1/2 runs done, 0 running, 1 left, 40 teacher calls made, about"
+        "black_box: 1/2 runs done, 0 running, 1 left, 40 teacher calls kept, about"
     )
 
 

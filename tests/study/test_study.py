@@ -229,7 +229,7 @@ def test_every_missing_seed_counts():
         ({"calls": [0]}, "n = 0 is too few teacher calls"),
         ({"calls": [7]}, "n = 7 is too few.*at least 8"),
         ({"seeds": [-1]}, "seed -1 is negative"),
-        ({"learning_rates": [0.0]}, "learning rate 0.0 is not positive"),
+        ({"learning_rates": [0.0]}, "learning rate 0.0 is no positive number"),
     ],
 )
 def test_bad_selections(options, says):
