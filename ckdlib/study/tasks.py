@@ -15,6 +15,7 @@ from ..files import writable_folder
 from ..images import Dataset, split
 from ..methods import INNER, Method, Problem
 from ..records import Row
+from .grid import profile
 from .runs import Run, grouped, needing_teacher, run_name
 from .store import Store
 from .tables import SHARED, check_table, rows_of_experiment
@@ -136,12 +137,21 @@ def prepare(
             raise InputError(
                 f"{workspace.results} holds rows of a teacher {task.run.teacher} whose weights are "
                 f"not here (SHA-256 {task.teacher_sha256}); put them at "
-                f"{workspace.teacher_path(task.dataset, task.run.teacher)}, or choose another "
-                "folder with --results"
+                f"{workspace.teacher_path(task.dataset, task.run.teacher)}, make them again where "
+                f"they were made ({_making(task.run, workspace)}), or choose another folder with "
+                "--results"
             )
     check_tables(tasks.values(), rows, workspace.results)
     known = teachers | absent
     return Prepared(runs, datasets, rows, tasks, known, workspace.precision, workspace.results)
+
+
+def _making(run: Run, workspace: Workspace) -> str:
+    own = "" if run.dataset == profile(run.profile).dataset else f" --dataset {run.dataset}"
+    return (
+        f"python -m ckdlib teacher --profile {run.profile} --model {run.teacher}{own} "
+        f"--results {workspace.results}"
+    )
 
 
 def teacher_of_rows(model: str, dataset: Dataset, rows: Sequence[Row]) -> str | None:
