@@ -8,7 +8,6 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from torch import nn
@@ -23,6 +22,7 @@ from ..recipes import Recipe
 from ..reproducibility import device_name, sha256, versions
 from ..training.evaluate import validate
 from ..training.loop import Progress, Saved, fit
+from .foreign import fill, read_checkpoint
 
 
 def weights_path(folder: Path, dataset: str, model: str) -> Path:
@@ -146,7 +146,7 @@ def import_teacher(
         class count.
     """
     net = new(model, len(dataset.classes)).to(device)
-    _fill(net, model, _read_pth(checkpoint), checkpoint)
+    fill(net, model, read_checkpoint(checkpoint, net, model), checkpoint)
     return _write(
         weights_path(folder, dataset.name, model),
         net,
@@ -187,7 +187,7 @@ def load_teacher(
             f"{card['dataset_sha256'][:12]}, these {dataset.digest[:12]}"
         )
     net = new(model, len(dataset.classes)).to(device)
-    _fill(net, model, read_tensors(path)[0], path)
+    fill(net, model, read_tensors(path)[0], path)
     net.eval().requires_grad_(False)
     return net, card
 
@@ -245,53 +245,3 @@ def _write(
     write_tensors(path, rounded)
     write_json(path.with_suffix(".json"), card | {"weights_sha256": sha256(path.read_bytes())})
     return read_card(path)
-
-
-def _read_pth(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}; name a .pth file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise InputError(
-            f"{path} is a pickle that holds more than tensors, or is truncated; it is refused "
-            "because loading it could run code; save its state dict alone"
-        ) from None
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); it may "
-            "be truncated: fetch it again"
-        ) from None
-    state = content.get("model", content) if isinstance(content, dict) else None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(
-            f"{path} holds no state dict, bare or under 'model'; name a checkpoint of "
-            "RepDistiller's form"
-        )
-    return state
-
-
-def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path) -> None:
-    own = net.state_dict()
-    if odd := sorted(own.keys() ^ state.keys()):
-        raise InputError(
-            f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; name its "
-            "architecture with --model"
-        )
-    wrong = [name for name in own if own[name].shape != state[name].shape]
-    head = [
-        name
-        for name in wrong
-        if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]
-    ]
-    if wrong and wrong == head:
-        raise InputError(
-            f"{path} knows {len(state[head[0]])} classes, but the dataset has "
-            f"{len(own[head[0]])}; use a teacher of this dataset"
-        )
-    if wrong:
-        raise InputError(
-            f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, not "
-            f"{list(own[wrong[0]].shape)}; name its architecture with --model"
-        )
-    net.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()})
