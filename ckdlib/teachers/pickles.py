@@ -48,21 +48,17 @@ PLAIN = {
     "torch._utils._rebuild_parameter",
     "torch._utils._rebuild_parameter_with_state",
 }
-BESIDE = {
-    "argparse.Namespace",
-    "numpy.dtype",
-    "numpy.ndarray",
-    *(
-        f"numpy.{core}.multiarray.{maker}"
-        for core in ("core", "_core")
-        for maker in ("scalar", "_reconstruct")
-    ),
-    *(
-        f"{module}.{system}Path"
-        for module in ("pathlib", "pathlib._local")
-        for system in ("Posix", "Windows", "PurePosix", "PureWindows")
-    ),
+NUMPY = {
+    f"numpy.{core}.multiarray.{maker}"
+    for core in ("core", "_core")
+    for maker in ("scalar", "_reconstruct")
 }
+PATHS = {
+    f"{module}.{system}Path"
+    for module in ("pathlib", "pathlib._local")
+    for system in ("Posix", "Windows", "PurePosix", "PureWindows")
+}
+BESIDE = {"argparse.Namespace", "numpy.dtype", "numpy.ndarray"} | NUMPY | PATHS
 MODULES = {"posix": "os", "nt": "os", "__builtin__": "builtins"}
 TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the magic number of the old format
 BROKEN = (
