@@ -39,6 +39,8 @@ make_venv() {
 active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
 if [ -n "$active" ] && satisfied "$active/bin/python"; then
   PYTHON=$active/bin/python
+  PYTHONPATH='' "$PYTHON" -c 'from importlib.metadata import version; version("ckdlib")' 2>/dev/null ||
+    echo "note: $active does not hold ckdlib itself, which JupyterLab needs: pip install --no-deps -e $project" >&2
 else
   cmp -s "$project/requirements.txt" "$project/.venv/installed.txt" || make_venv
   PYTHON=$project/.venv/bin/python

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import Field, fields
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import InputError, OutOfTime, choose
+from .stopping import Stopped, obey
 from .study.grid import PROFILES
 from .study.options import Options, of_group
 
@@ -46,12 +50,12 @@ def parser() -> argparse.ArgumentParser:
     teacher.add_argument("--model", required=True)
     teacher.add_argument("--recipe", help="reference or fast (default: the profile's)")
     teacher.add_argument(
-        "--import", dest="checkpoint", type=Path, metavar="PTH", help="a RepDistiller checkpoint"
+        "--import", dest="checkpoint", type=folder, metavar="PTH", help="a RepDistiller checkpoint"
     )
-    teacher.add_argument("--seed", type=int, default=0)
+    teacher.add_argument("--seed", type=int, help="of weights and batches (default: 0)")
     notebook = command("notebook", "run one notebook with checked parameters")
-    notebook.add_argument("notebook", type=Path)
-    notebook.add_argument("output", type=Path)
+    notebook.add_argument("notebook", type=folder)
+    notebook.add_argument("output", type=folder)
     notebook.add_argument(
         "-p",
         nargs=2,
@@ -61,12 +65,17 @@ def parser() -> argparse.ArgumentParser:
         help="VALUE as JSON or text, of the kind declared there; paths from the current folder",
     )
     headline = command("headline", "the tables of docs/results.md")
-    headline.add_argument("--results", type=Path, default=Path("results/pilot"))
+    headline.add_argument("--results", type=folder, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
-    old.add_argument("results", type=Path)
+    old.add_argument("results", type=folder)
     _bench_options(command("bench", "speed beside a straightforward implementation"))
     return top
+
+
+def folder(text: str) -> Path:
+    """A path as people write it: ~ is their home."""
+    return Path(text).expanduser()
 
 
 def _add(made: argparse.ArgumentParser, one: Field) -> None:
@@ -81,7 +90,7 @@ def _add(made: argparse.ArgumentParser, one: Field) -> None:
         flag,
         dest=one.name,
         nargs="+" if isinstance(one.default, tuple) else None,
-        type=words["kind"],
+        type=folder if words["kind"] is Path else words["kind"],
         default=one.default,
         help=words["help"],
     )
@@ -105,24 +114,39 @@ def _bench_options(timed: argparse.ArgumentParser) -> None:
     timed.add_argument(
         "--jobs", type=int, help="students at once here (default: one a core, on cuda 8)"
     )
-    timed.add_argument("--json", type=Path, metavar="FILE")
+    timed.add_argument("--json", type=folder, metavar="FILE")
 
 
 def main(words: list[str] | None = None) -> int:
-    """One call out; the exit status."""
+    """One call out; the exit status.
+
+    2 for the user's and the machine's refusals, 130 and 143 for Ctrl-C and SIGTERM, 141 where
+    nobody reads on.
+    """
     args = parser().parse_args(words)
     try:
         COMMANDS[args.command](args)
+        sys.stdout.flush()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _told(f"error: {error}", 2)
     except OutOfTime as stopped:
-        print(stopped, file=sys.stderr)
-    except KeyboardInterrupt:
-        told = "stopped; everything finished is kept and the same command goes on"
-        print(told, file=sys.stderr)
-        return 130
+        return _told(str(stopped), 0)
+    except KeyboardInterrupt as stopped:
+        told = stopped if isinstance(stopped, Stopped) else Stopped()
+        return _told(str(told), told.exit_status)
+    except BrokenPipeError:  # as by `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (OSError, MemoryError) as error:
+        where = getattr(error, "filename", None)
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return _told(f"error: {f'{where}: ' if where else ''}{why}", 2)
     return 0
+
+
+def _told(line: str, status: int) -> int:
+    print(line, file=sys.stderr)
+    return status
 
 
 def options_of(args: argparse.Namespace) -> Options:
@@ -247,6 +271,10 @@ COMMANDS = {
 
 def cli(words: Sequence[str] | None = None) -> NoReturn:
     """The `ckd` command."""
+    signal.signal(signal.SIGTERM, obey)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where it writes ASCII only
     sys.exit(main(None if words is None else list(words)))
 
 

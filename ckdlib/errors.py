@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class RunsFailed(InputError):
+    """Some runs of a batch failed; the others are kept."""
+
+
 class OutOfTime(Exception):
     """The time budget ended; everything finished is kept, and the same command goes on."""
 

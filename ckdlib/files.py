@@ -27,6 +27,7 @@ HOST = re.sub(r"\W", "-", socket.gethostname())
 LEFTOVER = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<pid>\d+)\.tmp")
 DAY = 24 * 3600  # seconds
 UNREADABLE = (SafetensorError, UnicodeDecodeError, OverflowError)
+REMEDY = "remove it or make it again"
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -38,18 +39,43 @@ class Damaged(InputError):
         self.path, self.why = path, why
 
 
+class NoSpace(InputError):
+    """The disk is full."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path`; on success it is renamed to `path`, on failure it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a path beside `path`; on success it is renamed to `path`, on failure it is removed.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written; NoSpace if the disk is full.
+    """
     beside = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+            _flush(beside)
+            os.replace(beside, path)
+            _flush(path.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """The machine's refusals in a line."""
     try:
-        yield beside
-        _flush(beside)
-        os.replace(beside, path)
-        _flush(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise NoSpace(
+                f"no space is left for {path} ({_space_left(path)} free); make some, and the same "
+                "command goes on"
+            ) from None
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _flush(path: Path) -> None:
@@ -125,18 +151,28 @@ def write_json(path: Path, value: Any) -> None:
         beside.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """Add an object to a file of JSON lines, with its checksum; a torn line before it is closed."""
+def append_line(path: Path, value: Mapping[str, Any]) -> int:
+    """Add an object to a file of JSON lines, with its checksum; a torn line before it is closed.
+
+    Returns
+    -------
+    int
+        Bytes that were added.
+    """
     text = json.dumps(value)
     line = f'{text[:-1]}, "check": "{_crc(text.encode())}"}}\n'.encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with locked(path.with_name(f".{path.name}.lock")), open(path, "ab+") as file:
+    with (
+        _writing(path),
+        locked(path.with_name(f".{path.name}.lock")),
+        open(path, "ab+") as file,
+    ):
         if file.tell():
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else b"\n" + line
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
+    return len(line)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, Any]]:
@@ -176,7 +212,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], **metadata: s
 
 
 def read_tensors(
-    path: Path, remedy: str = "remove it or make it again"
+    path: Path, remedy: str = REMEDY
 ) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors of a safetensors file (memory-mapped) and its metadata.
 
@@ -205,14 +241,14 @@ def read_tensors(
     return tensors, metadata
 
 
-def read_metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path, remedy: str = REMEDY) -> dict[str, str]:
     """The metadata of a safetensors file; Damaged if it has no readable header."""
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
     except UNREADABLE as error:
         why = f"no complete safetensors file: {error}"
-        raise Damaged(path, why, "remove it or make it again") from None
+        raise Damaged(path, why, remedy) from None
 
 
 def _checksum(file: BinaryIO) -> str:
@@ -252,8 +288,7 @@ def writable_folder(path: Path) -> Path:
     return path
 
 
-def space_left(path: Path) -> str:
-    """How much room the disk of a path has, for messages."""
+def _space_left(path: Path) -> str:
     while not path.exists():
         path = path.parent
     return f"{shutil.disk_usage(path).free / 2**20:,.0f} MiB"

@@ -131,12 +131,10 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
     """
     need_jupyter()
     from .study.runs import needing_teacher
-    from .study.tasks import check, open_images
+    from .study.tasks import prepare
 
-    workspace, runs = options.workspace(), options.runs()
-    datasets = open_images(runs, workspace)
-    runs = [one for one in runs if one.dataset in datasets]
-    check(runs, workspace, datasets, workspace.store.rows(lambda line: None))
+    workspace = options.workspace()
+    runs = prepare(options.runs(), workspace, workspace.store).runs
     for target in targets:
         check_target(target)
     pages = _Pages(options, workspace)

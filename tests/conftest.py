@@ -12,7 +12,7 @@ from ckdlib import study
 from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
 from ckdlib.study import open_workspace
-from ckdlib.teachers.weights import train_teacher
+from ckdlib.teachers import train_teacher
 from tests import PROJECT
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)

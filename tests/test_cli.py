@@ -141,7 +141,7 @@ def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):
     path = Store(here.results).path
     path.write_bytes(path.read_bytes()[:-40])
     assert main(["status", "--results", str(here.results)]) == 0
-    assert "left out 1 unreadable line(s), number 2" in capsys.readouterr().out
+    assert "rows.jsonl, line 2 is left out (damaged); its run counts" in capsys.readouterr().out
 
 
 def test_run_and_status_from_the_shell(tmp_path):

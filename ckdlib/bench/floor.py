@@ -34,10 +34,8 @@ def floor(case: Case, flops: float, bandwidth: float) -> float:
     if case.device == "cpu":
         return arithmetic
     width = 2 if case.precision == "bfloat16" else 4
-    return max(
-        arithmetic,
-        ACCESSES * width * BATCH * models.activations(case.student, CLASSES, 32) / bandwidth,
-    )
+    elements = BATCH * models.activations(case.student, CLASSES, 32)
+    return max(arithmetic, ACCESSES * width * elements / bandwidth)
 
 
 def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) -> float:
@@ -49,7 +47,8 @@ def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) 
 
 def copy_rate(device: str, size: int = 2**28, repeats: int = 10) -> float:
     """Bytes read and written a second by a copy, the best of some."""
-    a, b = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    a = torch.zeros(size, dtype=torch.uint8, device=device)
+    b = torch.zeros_like(a)
     return 2 * size / _best(lambda: (b.copy_(a), b[0].item()), repeats)
 
 

@@ -31,9 +31,8 @@ def made_up() -> tuple[Images, Tensor]:
     """Random pixels and labels, random logits in place of a teacher's."""
     random = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (IMAGES, 32, 32, 3), generator=random, dtype=torch.uint8)
-    return Images(pixels, torch.arange(IMAGES) % CLASSES), 3 * torch.randn(
-        IMAGES, CLASSES, generator=random
-    )
+    answers = 3 * torch.randn(IMAGES, CLASSES, generator=random)
+    return Images(pixels, torch.arange(IMAGES) % CLASSES), answers
 
 
 class Pictures(Dataset):
@@ -62,9 +61,10 @@ class Pictures(Dataset):
 
     def __getitem__(self, first: int) -> tuple:
         chosen = [first, int(torch.randint(len(self), ()))] if self.paired else [first]
-        return tuple(
-            (self.transform(self.pictures[i]), self.labels[i], self.answers[i], i) for i in chosen
-        )
+        return tuple(map(self.item, chosen))
+
+    def item(self, i: int) -> tuple:
+        return self.transform(self.pictures[i]), self.labels[i], self.answers[i], i
 
 
 class Plain:
@@ -74,13 +74,13 @@ class Plain:
 
     def __init__(self, student: str, method: str, device: str, workers: int = 2):
         images, answers = made_up()
-        self.net, self.method, self.device = (
-            models.build(student, CLASSES).to(device),
-            method,
-            device,
-        )
-        self.crd = losses.CRD(CLASSES, IMAGES).to(device) if method == "crd" else None
-        modules = nn.ModuleList([self.net] + ([self.crd] if self.crd else []))
+        self.method, self.device = method, device
+        self.net = models.build(student, CLASSES).to(device)
+        modules = nn.ModuleList([self.net])
+        self.crd: losses.CRD | None = None
+        if method == "crd":
+            self.crd = losses.CRD(CLASSES, IMAGES).to(device)
+            modules.append(self.crd)
         self.optimiser = torch.optim.SGD(modules.parameters(), 0.05, 0.9, weight_decay=5e-4)
         self.labels = images.labels
         self.loader = DataLoader(
@@ -100,18 +100,16 @@ class Plain:
         answers: Sequence[Tensor],
         index: Tensor,
     ) -> Tensor:
-        """logits, answers:
-
-        [B, C], labels: [B], one of each an item of the example; index: [B] of the first.
+        """logits, answers: [B, C], labels: [B], one of each an item of the example; index: [B] of
+        the first.
         """
         if self.method == "ckd":
             (s_i, s_j), (t_i, t_j) = logits, answers
-            y_i, y_j = (one_hot(y, CLASSES).float() for y in labels)
+            y_i, y_j = one_hot(torch.stack(tuple(labels)), CLASSES).float()
             return mse_loss(s_i - s_j, y_i - y_j) + mse_loss(s_i - s_j, t_i - t_j)
         student, answer = logits[0], answers[0]
-        loss = cross_entropy(student, labels[0]) + 16 * kl_div(
-            log_softmax(student / 4, 1), softmax(answer / 4, 1), reduction="batchmean"
-        )
+        softened = log_softmax(student / 4, 1), softmax(answer / 4, 1)
+        loss = cross_entropy(student, labels[0]) + 16 * kl_div(*softened, reduction="batchmean")
         if self.method == "rkd":
             loss = loss + plain_rkd(student, answer)
         if self.crd is not None:
@@ -124,15 +122,17 @@ class Plain:
         self.net.train()
         while True:
             for items in self.loader:
-                views, labels, answers, index = (
-                    [part[k].to(self.device, non_blocking=True) for part in items] for k in range(4)
-                )
+                moved = map(self._to_device, items)
+                views, labels, answers, index = zip(*moved, strict=True)
                 logits = self.net(torch.cat(views)).split(BATCH)
                 loss = self.loss(logits, labels, answers, index[0])
                 self.optimiser.zero_grad()
                 loss.backward()
                 self.optimiser.step()
                 yield loss.item()
+
+    def _to_device(self, item: Sequence[Tensor]) -> list[Tensor]:
+        return [part.to(self.device, non_blocking=True) for part in item]
 
 
 def plain_rkd(student: Tensor, answers: Tensor) -> Tensor:
@@ -144,9 +144,9 @@ def plain_rkd(student: Tensor, answers: Tensor) -> Tensor:
         unit = normalize(x[None] - x[:, None], dim=2)
         return torch.bmm(unit, unit.transpose(1, 2))
 
-    return 25 * smooth_l1_loss(distances(student), distances(answers)) + 50 * smooth_l1_loss(
-        angles(student), angles(answers)
-    )
+    by_distance = smooth_l1_loss(distances(student), distances(answers))
+    by_angle = smooth_l1_loss(angles(student), angles(answers))
+    return 25 * by_distance + 50 * by_angle
 
 
 def draw_negatives(labels: Tensor, index: Tensor, count: int) -> Tensor:
@@ -176,9 +176,9 @@ def plain_crd(
             Z.copy_(items * raw.detach().mean())
         scores, q = raw / Z, negatives.shape[1] / items
         own, others = scores[:, :1], scores[:, 1:]
-        loss = loss - (
-            torch.log(own / (own + q + 1e-7)).sum() + torch.log(q / (others + q + 1e-7)).sum()
-        ) / len(index)
+        positive = torch.log(own / (own + q + 1e-7)).sum()
+        negative = torch.log(q / (others + q + 1e-7)).sum()
+        loss = loss - (positive + negative) / len(index)
     with torch.no_grad():
         for side, fresh in embedded.items():
             bank = getattr(crd, f"bank_{side}")

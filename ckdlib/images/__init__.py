@@ -1,6 +1,7 @@
 """Images as tensors: where they come from, which of them a run uses, how they become inputs."""
 
 from .dataset import Dataset, check_calls, load_dataset, split, teacher_view
+from .decoding import check_size
 from .views import TRANSFORMS, Images, Transform, Views, pixels
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Transform",
     "Views",
     "check_calls",
+    "check_size",
     "load_dataset",
     "pixels",
     "split",

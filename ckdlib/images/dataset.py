@@ -1,6 +1,7 @@
 """A dataset by name or folder, and which of its images a run of n teacher calls uses."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as once
@@ -11,6 +12,9 @@ from torch import Tensor
 
 from ..errors import InputError, choose
 from ..reproducibility import generator, sha256, tensor_bytes
+from .cache import Source
+from .decoding import check_size
+from .progress import Report, say_once, silent
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
 from .views import TRANSFORMS, Images, Transform, Views
 
@@ -36,7 +40,8 @@ class Dataset:
 
 @once
 def _reopened(source: tuple, digest: str) -> "Dataset":
-    dataset = load_dataset(*source)
+    name, root, cache, size, flip = source
+    dataset = load_dataset(name, root, cache, size, flip, silent)
     if dataset.digest != digest:
         raise InputError(
             f"the images of {source[0]} have changed while a batch was running; run it again"
@@ -92,7 +97,12 @@ def check_calls(n: int) -> None:
 
 
 def load_dataset(
-    name: str, root: Path, cache: Path, size: int | None = None, flip: bool = True
+    name: str,
+    root: Path,
+    cache: Path,
+    size: int | None = None,
+    flip: bool = True,
+    report: Report = say_once,
 ) -> Dataset:
     """A dataset by name or by the path of its class folders.
 
@@ -107,28 +117,24 @@ def load_dataset(
         Pixels to resize a folder's images to (needed if they differ).
     flip : bool
         Whether a folder's training images may be mirrored.
+    report : callable, optional
+        Is given each line about files that are passed over, duplicates, a long decode and the
+        cache; by default they are printed to stderr.
 
     Raises
     ------
     InputError
-        If the dataset is unknown or its folder cannot be used.
+        If the dataset is unknown, its folder cannot be used, or the size is none that the networks
+        take.
     """
+    check_size(size)
     source = (name, root, cache, size, flip)
     if name in TRANSFORMS:
-        if name == "cifar100":
-            there = (root / name / "train").is_dir()
-            parts = class_folders(root / name, cache, 32) if there else torchvision_cifar100(root)
-        else:
-            parts = (
-                stanford_cars(root / name, cache)
-                if name == "stanford_cars"
-                else digits(8 if name == "digits" else 9)
-            )
-        return _dataset(name, *parts, TRANSFORMS[name], source)
-    folder = Path(name)
+        return _dataset(name, *_known(name, root, cache, report), TRANSFORMS[name], source)
+    folder = Path(os.path.expanduser(name))
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
-    train, test, classes = class_folders(folder, cache, size)
+    train, test, classes = class_folders(folder, cache, size, report)
     side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
     mean, std = (
         tuple(round(v, 4) for v in statistic.tolist())
@@ -136,6 +142,16 @@ def load_dataset(
     )
     transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
     return _dataset(folder.resolve().name, train, test, classes, transform, source)
+
+
+def _known(name: str, root: Path, cache: Path, report: Report) -> Source:
+    if name == "stanford_cars":
+        return stanford_cars(root / name, cache, report)
+    if name != "cifar100":
+        return digits(8 if name == "digits" else 9)
+    if (root / name / "train").is_dir():
+        return class_folders(root / name, cache, 32, report)
+    return torchvision_cifar100(root)
 
 
 def _dataset(

@@ -1,26 +1,23 @@
 """Where images come from: scikit-learn's digits, class folders, torchvision's layouts.
 
-Each source gives training images, test images and class names. Files are decoded once into one
-cached file.
+Each source gives training images, test images and class names.
 """
 
-import json
+import os
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
-from ..files import read_tensors, write_tensors
-from ..reproducibility import generator, sha256
+from ..reproducibility import generator
+from .cache import PARTS, Source, cached
+from .listing import PassedOver, entries, listing
+from .progress import Report, say_once
 from .views import Images
 
-Source = tuple[Images, Images, tuple[str, ...]]  # to train on, to test on, class names
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff"}
 CARS = 196  # classes of Stanford Cars
 
 
@@ -74,7 +71,7 @@ def torchvision_cifar100(root: Path) -> Source:
     return train, test, tuple(parts[0].classes)
 
 
-def stanford_cars(folder: Path, cache: Path) -> Source:
+def stanford_cars(folder: Path, cache: Path, report: Report = say_once) -> Source:
     """Stanford Cars at 64x64 from class folders or torchvision's layout, whichever is there.
 
     Raises
@@ -83,7 +80,7 @@ def stanford_cars(folder: Path, cache: Path) -> Source:
         If neither is there and whole, or it has not CARS classes.
     """
     if (folder / "train").is_dir():
-        files = {part: _listing(folder / part) for part in ("train", "test")}
+        files = _listed(folder, report)
     else:
         files = _torchvision_cars(folder)
     if len(files["train"]) != CARS:
@@ -91,7 +88,7 @@ def stanford_cars(folder: Path, cache: Path) -> Source:
             f"{folder} has {len(files['train'])} classes, but Stanford Cars has {CARS}; for other "
             "images give their folder with --dataset"
         )
-    return _cached(folder, files, cache, 64)
+    return cached(folder, files, cache, 64, report)
 
 
 def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
@@ -149,7 +146,7 @@ def _torchvision_cars(folder: Path) -> dict[str, dict[str, list[Path]]]:
     return files
 
 
-def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
+def class_folders(folder: Path, cache: Path, size: int | None, report: Report = say_once) -> Source:
     """The images of train/<class>/<image> and test/<class>/<image>.
 
     Parameters
@@ -157,112 +154,26 @@ def class_folders(folder: Path, cache: Path, size: int | None) -> Source:
     folder, cache : Path
     size : int or None
         Pixels to resize to; None where all images are square and of one size.
+    report : callable, optional
+        Is given each line about what is passed over, duplicates, a long decode and the cache.
 
     Raises
     ------
     InputError
-        If a folder is missing or empty, the classes of the two differ or are fewer than two, or an
-        image is broken or of another size.
+        If a folder is missing or empty, the classes of the two differ or are fewer than two, images
+        lie deeper, or an image is broken or of another size.
     """
-    return _cached(
-        folder, {part: _listing(folder / part) for part in ("train", "test")}, cache, size
-    )
+    return cached(folder, _listed(folder, report), cache, size, report)
 
 
-def _cached(
-    folder: Path, files: dict[str, dict[str, list[Path]]], cache: Path, size: int | None
-) -> Source:
-    """Listed images through the cache: the listing (names, sizes, times) decides whether it is
-    still good.
-    """
-    classes = tuple(files["train"])
-    if set(classes) != set(files["test"]):
-        differing = sorted(set(classes) ^ set(files["test"]))
-        raise InputError(
-            f"train/ and test/ of {folder} hold different classes: {', '.join(differing[:5])}"
-        )
-    if len(classes) < 2:
-        raise InputError(
-            f"{folder}/train has one class, {classes[0]!r}; a classifier needs at least two"
-        )
-    every = [path for part in files.values() for paths in part.values() for path in paths]
-    stamps = [
-        (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
-        for path in every
-    ]
-    kept = cache / f"{folder.resolve().name}-{sha256(json.dumps([stamps, size]))[:16]}.safetensors"
-    if not kept.exists():
-        tensors = {}
-        for part, by_class in files.items():
-            paths = [path for name in classes for path in by_class[name]]
-            tensors[f"{part}_pixels"] = _decode(paths, size)
-            tensors[f"{part}_labels"] = torch.repeat_interleave(
-                torch.arange(len(classes)), torch.tensor([len(by_class[name]) for name in classes])
-            )
-        if tensors["train_pixels"].shape[1:] != tensors["test_pixels"].shape[1:]:
-            raise InputError(
-                f"train/ and test/ of {folder} differ in image size; give one with --image-size "
-                "(image_size)"
-            )
-        write_tensors(kept, tensors)
-    tensors, _ = read_tensors(kept)
-    train, test = (
-        Images(tensors[f"{part}_pixels"], tensors[f"{part}_labels"]) for part in ("train", "test")
-    )
-    return train, test, classes
-
-
-def _listing(folder: Path) -> dict[str, list[Path]]:
-    """Class name -> its images, both sorted.
-
-    InputError if the folder is missing or a class is empty.
-    """
-    if not folder.is_dir():
-        raise InputError(
-            f"no folder {folder}; images are expected as train/<class>/<image> and "
-            "test/<class>/<image>"
-        )
-    listing = {
-        entry.name: sorted(path for path in entry.iterdir() if path.suffix.lower() in SUFFIXES)
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith(".")
-    }
-    if not listing:
-        raise InputError(
-            f"{folder} holds no class folders; images are expected as {folder}/<class>/<image>"
-        )
-    for name, paths in listing.items():
-        if not paths:
-            raise InputError(f"{folder / name} holds no images; remove the class or fill it")
-    return listing
-
-
-def _decode(paths: list[Path], size: int | None) -> Tensor:
-    """[N, H, W, 3] uint8 of image files. InputError names a broken file, or one of another size."""
-    from PIL import Image
-
-    def decode(path: Path) -> Tensor:
-        try:
-            with Image.open(path) as file:
-                image = file.convert("RGB")
-        except Exception:  # PIL raises OSError, SyntaxError, struct.error and more on broken files
-            raise InputError(f"{path} cannot be read as an image; remove or replace it") from None
-        if size:
-            image = (
-                image
-                if image.size == (size, size)
-                else image.resize((size, size), Image.Resampling.BILINEAR)
-            )
-        return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).view(
-            image.height, image.width, 3
-        )
-
-    with ThreadPoolExecutor() as pool:
-        images = list(pool.map(decode, paths))
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != images[0].shape or image.shape[0] != image.shape[1]:
-            raise InputError(
-                f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but square images of one "
-                "size are needed; give a size with --image-size (image_size)"
-            )
-    return torch.stack(images)
+def _listed(folder: Path, report: Report) -> dict[str, dict[str, list[Path]]]:
+    """Part -> class name -> images; what is passed over is said in one line."""
+    passed = PassedOver()
+    files = {part: listing(folder / part, passed) for part in PARTS}
+    for other in entries(folder):
+        path = folder / other.name
+        if other.name not in PARTS and any(os.path.isdir(path / name) for name in files["train"]):
+            passed.add("folders beside train/ and test/", path)
+    if passed:
+        report(f"{folder}: passed over {passed.told(folder)}")
+    return files

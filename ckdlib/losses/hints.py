@@ -42,8 +42,9 @@ class FitNets(nn.Module):
             self.conv = nn.Conv2d(inputs, outputs, 1 + side - wanted)
         else:
             raise InputError(
-                f"a student's map of {side}x{side} cannot be matched to a teacher's of "
-                f"{wanted}x{wanted}: it must be as large, or half as large; choose another pair"
+                f"a student's map of {side}x{side} cannot be matched "
+                f"to a teacher's of {wanted}x{wanted}: "
+                "it must be as large, or half as large; choose another pair"
             )
         self.bn = nn.BatchNorm2d(outputs)
 

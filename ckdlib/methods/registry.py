@@ -65,11 +65,15 @@ class Method:
             )
         if len(problem.student) != len(problem.teacher):
             raise InputError(
-                f"the student has {len(problem.student)} inner feature maps and the teacher "
-                f"{len(problem.teacher)}, which cannot be matched; choose a pair of one family"
+                f"the student has {len(problem.student)} inner feature maps "
+                f"and the teacher {len(problem.teacher)}, which cannot be matched; "
+                "choose a pair of one family"
             )
-        trained = [name for name in self.terms if name in terms.HELPERS]
-        return nn.ModuleDict({name: terms.HELPERS[name](problem) for name in trained})
+        trained = nn.ModuleDict()
+        for name in self.terms:
+            if name in terms.HELPERS:
+                trained[name] = terms.HELPERS[name](problem)
+        return trained
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""

@@ -98,15 +98,17 @@ Seen = tuple[Tensor, Sequence[Tensor]]
 
 def forward_each(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
     """Every image of the example in a training-mode pass of its own."""
-    return torch.stack([net(view) for view in views]), ()
+    return torch.stack(list(map(net, views))), ()
 
 
 def forward_features(net: Network, views: list[Tensor], lam: Tensor) -> Seen:
     """The same, with the inner feature maps."""
-    passes = [net.forward_features(view) for view in views]
-    levels = zip(*(maps[INNER] for maps, _ in passes), strict=True)
-    logits = torch.stack([logits for _, logits in passes])
-    return logits, [torch.stack(level) for level in levels]
+    logits, maps = [], []
+    for view in views:
+        features, answers = net.forward_features(view)
+        logits.append(answers)
+        maps.append(features[INNER])
+    return torch.stack(logits), list(map(torch.stack, zip(*maps, strict=True)))
 
 
 def forward_mixed(net: nn.Module, views: list[Tensor], lam: Tensor) -> Seen:
@@ -164,8 +166,8 @@ def _levels(b: Batch) -> list[tuple[Tensor, Tensor]]:
 
     Of pairs, the difference of the two images' maps (CKD, Equation 5).
     """
-    student = [_difference(level) for level in b.student_maps]
-    teacher = [_difference(level) for level in b.teacher_maps]
+    student = map(_difference, b.student_maps)
+    teacher = map(_difference, b.teacher_maps)
     return list(zip(student, teacher, strict=True))
 
 

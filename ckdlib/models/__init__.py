@@ -6,7 +6,7 @@ Every one is a `Network`: logits [B, classes] when called, `forward_features` an
 from functools import cache
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..errors import InputError, choose
@@ -16,14 +16,10 @@ from .resnet import ResNet
 from .vgg import PLANS, VGG
 from .wrn import WideResNet
 
-NAMES = (
-    *(f"resnet{depth}" for depth in (8, 14, 20, 32, 44, 56, 110)),
-    "wrn_16_1",
-    "wrn_16_2",
-    "wrn_40_1",
-    "wrn_40_2",
-    *(f"vgg{depth}" for depth in PLANS),
-)
+RESNETS = ("resnet8", "resnet14", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
+WIDE_RESNETS = ("wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2")
+VGGS = tuple(f"vgg{depth}" for depth in PLANS)
+NAMES = RESNETS + WIDE_RESNETS + VGGS
 
 
 def build(name: str, num_classes: int) -> Network:
@@ -37,14 +33,12 @@ def build(name: str, num_classes: int) -> Network:
     choose("model", name, NAMES)
     if num_classes < 2:
         raise InputError(f"num_classes = {num_classes}: a classifier needs at least two classes")
-    if name.startswith("wrn"):
+    if name in WIDE_RESNETS:
         depth, width = map(int, name.split("_")[1:])
         return WideResNet(depth, width, num_classes)
-    return (
-        VGG(int(name[3:]), num_classes)
-        if name.startswith("vgg")
-        else ResNet(int(name[6:]), num_classes)
-    )
+    if name in VGGS:
+        return VGG(int(name.removeprefix("vgg")), num_classes)
+    return ResNet(int(name.removeprefix("resnet")), num_classes)
 
 
 def new(name: str, num_classes: int, seed: int = 0) -> Network:
@@ -84,13 +78,15 @@ def activations(name: str, num_classes: int, side: int) -> int:
         Pixels of the square image.
     """
     counted = []
+
+    def count(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        counted.append(output.numel())
+
     with torch.device("meta"):
         net = build(name, num_classes).eval()
         for module in net.modules():
             if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(
-                    lambda module, given, output: counted.append(output.numel())
-                )
+                module.register_forward_hook(count)
         net(torch.empty(1, 3, side, side))
     return sum(counted)
 
@@ -112,7 +108,6 @@ def feature_shapes(name: str, num_classes: int, side: int) -> list[tuple[int, ..
         [C, H, W] a level, and last [C].
     """
     with torch.device("meta"):
-        features, _ = (
-            build(name, num_classes).eval().forward_features(torch.empty(1, 3, side, side))
-        )
+        net = build(name, num_classes).eval()
+        features, _ = net.forward_features(torch.empty(1, 3, side, side))
     return [tuple(level.shape[1:]) for level in features]

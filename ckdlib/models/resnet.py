@@ -31,6 +31,13 @@ class Block(nn.Module):
         return relu_(y + self.downsample(x))
 
 
+def stage(blocks: int, inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Blocks in a row, the first of which changes the width and has the stride."""
+    first = Block(inputs, outputs, stride)
+    others = [Block(outputs, outputs, stride=1) for _ in range(blocks - 1)]
+    return nn.Sequential(first, *others)
+
+
 class ResNet(Network):
     """A residual network of 6n + 2 layers.
 
@@ -43,15 +50,9 @@ class ResNet(Network):
         super().__init__()
         blocks = (depth - 2) // 6
         self.conv1, self.bn1 = conv3x3(3, 16), nn.BatchNorm2d(16)
-        self.layer1, self.layer2, self.layer3 = (
-            nn.Sequential(
-                *(
-                    Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
-                    for i in range(blocks)
-                )
-            )
-            for inputs, outputs, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2))
-        )
+        self.layer1 = stage(blocks, 16, 16, stride=1)
+        self.layer2 = stage(blocks, 16, 32, stride=2)
+        self.layer3 = stage(blocks, 32, 64, stride=2)
         self.fc = Head(64, num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -35,12 +35,9 @@ class Stage(nn.Module):
 
     def __init__(self, units: int, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.layer = nn.Sequential(
-            *(
-                Unit(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1)
-                for i in range(units)
-            )
-        )
+        first = Unit(inputs, outputs, stride)
+        others = [Unit(outputs, outputs, stride=1) for _ in range(units - 1)]
+        self.layer = nn.Sequential(first, *others)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x)
@@ -65,9 +62,8 @@ class WideResNet(Network):
         self.fc = Head(widths[2], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(
-                    module.weight, 0, sqrt(2 / (module.kernel_size[0] ** 2 * module.out_channels))
-                )
+                fan_out = module.kernel_size[0] ** 2 * module.out_channels
+                nn.init.normal_(module.weight, 0, sqrt(2 / fan_out))
         nn.init.zeros_(self.fc.bias)
 
     @property

@@ -3,6 +3,7 @@ ours.
 """
 
 from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 
@@ -28,17 +29,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     cells = []
     for cell, part in table.groupby(CELL):
         done = part[part.status == "done"]
-        cells.append(
-            dict(zip(CELL, cell, strict=True))
-            | interval(done.test_accuracy)
-            | {
-                "validation": done.val_accuracy.mean(),
-                "teacher_calls": part.teacher_calls.max(),
-                "student_passes": done.student_passes.mean(),
-                "seconds": done.seconds.mean(),
-                "diverged": len(part) - len(done),
-            }
-        )
+        costs = {
+            "validation": done.val_accuracy.mean(),
+            "teacher_calls": part.teacher_calls.max(),
+            "student_passes": done.student_passes.mean(),
+            "seconds": done.seconds.mean(),
+            "diverged": len(part) - len(done),
+        }
+        place = dict(zip(CELL, cell, strict=True))
+        cells.append(place | interval(done.test_accuracy) | costs)
     return pd.DataFrame(cells)
 
 
@@ -50,11 +49,13 @@ def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     DataFrame
         A line for each pair and method in `order`, a column for each n.
     """
-    texts = [
-        f"{c.mean:.2f} ± {c.sd:.2f}" + (f" ({c.diverged} diverged)" if c.diverged else "")
-        for c in cells.itertuples(index=False)
-    ]
+    texts = list(map(_text, cells.itertuples(index=False)))
     return by_n(cells.assign(cell=texts), "cell", order).fillna("")
+
+
+def _text(cell) -> str:
+    diverged = f" ({cell.diverged} diverged)" if cell.diverged else ""
+    return f"{cell.mean:.2f} ± {cell.sd:.2f}{diverged}"
 
 
 def by_n(cells: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame:
@@ -85,16 +86,16 @@ def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
     InputError
         If no row is of `baseline`.
     """
-    wide = table[table.status == "done"].pivot(
-        index=["pair", "n", "seed"], columns="method", values="test_accuracy"
-    )
+    done = table[table.status == "done"]
+    wide = done.pivot(index=["pair", "n", "seed"], columns="method", values="test_accuracy")
     if baseline not in wide:
         raise InputError(
             f"no rows of method {baseline!r} to compare with; there are {', '.join(wide.columns)}"
         )
     cells = []
     for method in wide.columns.drop(baseline):
-        for (pair, n), gap in (wide[method] - wide[baseline]).dropna().groupby(["pair", "n"]):
+        gaps = (wide[method] - wide[baseline]).dropna()
+        for (pair, n), gap in gaps.groupby(["pair", "n"]):
             cells.append({"pair": pair, "method": method, "n": n} | interval(gap))
     return pd.DataFrame(cells, columns=[*CELL, "seeds", "mean", "sd", "low", "high"])
 
@@ -115,14 +116,12 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
-    return pd.DataFrame(
-        [
-            {"pair": pair, "method": method} | interval(wide[pair, method].dropna().mean(axis=1))
-            for pair in wide.columns.levels[0]
-            for method in order
-            if (pair, method) in found
-        ]
-    )
+    lines = []
+    for pair, method in product(wide.columns.levels[0], order):
+        if (pair, method) in found:
+            means = wide[pair, method].dropna().mean(axis=1)
+            lines.append({"pair": pair, "method": method} | interval(means))
+    return pd.DataFrame(lines)
 
 
 def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
@@ -136,19 +135,13 @@ def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFra
     """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
-    return pd.DataFrame(
-        [
-            {"pair": pair, "method": method, "above": rival}
-            | interval(
-                (wide[pair, method] - wide[pair, rival])
-                .dropna(axis=1, how="all")
-                .dropna()
-                .mean(axis=1)
-            )
-            for pair in wide.columns.levels[0]
-            if {(pair, method), (pair, rival)} <= found
-        ]
-    )
+    lines = []
+    for pair in wide.columns.levels[0]:
+        if {(pair, method), (pair, rival)} <= found:
+            gaps = (wide[pair, method] - wide[pair, rival]).dropna(axis=1, how="all")
+            means = gaps.dropna().mean(axis=1)
+            lines.append({"pair": pair, "method": method, "above": rival} | interval(means))
+    return pd.DataFrame(lines)
 
 
 def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
@@ -177,17 +170,11 @@ def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) 
     for pair, methods in printed.items():
         for method, values in methods.items():
             for n, (mean, sd) in zip(calls, values, strict=True):
-                cell = ours.loc[(pair, method, n)] if (pair, method, n) in ours.index else None
-                lines.append(
-                    {
-                        "pair": pair,
-                        "method": method,
-                        "n": n,
-                        "paper": f"{mean:.2f} ± {sd:.2f}",
-                        "ours": "not run"
-                        if cell is None
-                        else f"{cell['mean']:.2f} ± {cell.sd:.2f}",
-                        "seeds": 0 if cell is None else int(cell.seeds),
-                    }
-                )
+                line = {"pair": pair, "method": method, "n": n, "paper": f"{mean:.2f} ± {sd:.2f}"}
+                line |= {"ours": "not run", "seeds": 0}
+                if (pair, method, n) in ours.index:
+                    cell = ours.loc[(pair, method, n)]
+                    line["ours"] = f"{cell['mean']:.2f} ± {cell.sd:.2f}"
+                    line["seeds"] = int(cell.seeds)
+                lines.append(line)
     return pd.DataFrame(lines)

@@ -108,11 +108,9 @@ def crossing(target: float, curves: pd.DataFrame) -> tuple[float, np.ndarray]:
         Of the seeds that have all n; empty of fewer than two.
     """
     calls, whole = curves.columns.to_numpy(float), curves.dropna().to_numpy()
-    spread = (
-        first_crossings(target, calls, whole[resamples(len(whole))].mean(1))
-        if len(whole) > 1
-        else np.empty(0)
-    )
+    spread = np.empty(0)
+    if len(whole) > 1:
+        spread = first_crossings(target, calls, whole[resamples(len(whole))].mean(1))
     return first_crossings(target, calls, curves.mean().to_numpy()[None])[0], spread
 
 
@@ -133,11 +131,9 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
         curves = part.pivot(index="seed", columns="n", values="test_accuracy")
         for target in targets:
             calls, spread = crossing(target, curves)
-            ends = (
-                np.quantile(spread, ENDS, method="closest_observation")
-                if len(spread)
-                else (np.nan, np.nan)
-            )
+            low = high = np.nan
+            if len(spread):
+                low, high = np.quantile(spread, ENDS, method="closest_observation")
             cells.append(
                 {
                     "pair": pair,
@@ -145,8 +141,8 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
                     "target": target,
                     "seeds": len(curves.dropna()),
                     "calls": calls,
-                    "low": ends[0],
-                    "high": ends[1],
+                    "low": low,
+                    "high": high,
                     "fewest": float(curves.columns[0]),
                     "most": float(curves.columns[-1]),
                 }
@@ -175,24 +171,18 @@ def reductions(
     """
     cells = []
     for (pair, target), part in calls.groupby(["pair", "target"], sort=False):
-        own, others = (
-            part[part.method == method],
-            part[part.method.isin([r for r in rivals if r != method])],
-        )
+        own = part[part.method == method]
+        others = part[part.method.isin(rivals) & (part.method != method)]
         if own.empty or others.empty:
             continue
         mine, best = own.calls.item(), others.calls.min()
-        known = mine < np.inf and best > -np.inf
-        upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
-        cells.append(
-            {
-                "pair": pair,
-                "target": target,
-                "rival": others.method[others.calls.idxmin()],
-                "reduction": 100 * (1 - upper / lower) if known else np.nan,
-                "bound": ">=" if known and not (np.isfinite(mine) and np.isfinite(best)) else "",
-            }
-        )
+        rival = others.method[others.calls.idxmin()]
+        reduction, bound = np.nan, ""
+        if mine < np.inf and best > -np.inf:
+            upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
+            reduction = 100 * (1 - upper / lower)
+            bound = "" if np.isfinite(mine) and np.isfinite(best) else ">="
+        cells.append([pair, target, rival, reduction, bound])
     return pd.DataFrame(cells, columns=["pair", "target", "rival", "reduction", "bound"])
 
 
@@ -221,14 +211,15 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
                 lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
         for method in (paper.CKD, "ckd"):
             for cell in reductions(part, method).itertuples():
-                text = (
-                    ""
-                    if np.isnan(cell.reduction)
-                    else f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
-                )
-                lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = text
+                lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = _share(cell)
     out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
+
+
+def _share(cell) -> str:
+    if np.isnan(cell.reduction):
+        return ""
+    return f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
 
 
 def _price(cell, thousands: bool) -> str:
@@ -237,12 +228,9 @@ def _price(cell, thousands: bool) -> str:
         number = f"{shown / 1000:.2f}" if thousands else f"{shown:.0f}"
         return {-np.inf: "≤", np.inf: ">"}.get(value, "") + number
 
-    interval = (
-        ""
-        if np.isnan(cell.low) or np.isinf(cell.calls)
-        else f" [{text(cell.low)}, {text(cell.high)}]"
-    )
-    return text(cell.calls) + interval
+    if np.isnan(cell.low) or np.isinf(cell.calls):
+        return text(cell.calls)
+    return f"{text(cell.calls)} [{text(cell.low)}, {text(cell.high)}]"
 
 
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
@@ -255,28 +243,20 @@ def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """
     if not comparable(table):
         raise InputError(
-            f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's "
-            f"study, which is {paper.DATASET} under profile {paper.PROFILE}: its numbers do not "
-            "stand beside these"
+            f"profile {table.profile.iloc[0]} on {table.dataset.iloc[0]} is not the paper's study, "
+            f"which is {paper.DATASET} under profile {paper.PROFILE}: "
+            "its numbers do not stand beside these"
         )
     ours = calls.set_index(["pair", "method", "target"])
     lines = []
     for pair, by_method in paper.TABLE1.items():
         for method, prices in by_method.items():
             for target, price in zip(paper.TABLE1_TARGETS, prices, strict=True):
-                cell = (
-                    ours.loc[(pair, method, target)]
-                    if (pair, method, target) in ours.index
-                    else None
-                )
-                lines.append(
-                    {
-                        "pair": pair,
-                        "method": method,
-                        "target": target,
-                        "paper": "–" if price is None else f"{price:.2f}",
-                        "ours": "not run" if cell is None else _price(cell, thousands=True),
-                        "seeds": 0 if cell is None else int(cell.seeds),
-                    }
-                )
+                printed = "–" if price is None else f"{price:.2f}"
+                line = {"pair": pair, "method": method, "target": target, "paper": printed}
+                line |= {"ours": "not run", "seeds": 0}
+                if (pair, method, target) in ours.index:
+                    cell = ours.loc[(pair, method, target)]
+                    line |= {"ours": _price(cell, thousands=True), "seeds": int(cell.seeds)}
+                lines.append(line)
     return pd.DataFrame(lines)

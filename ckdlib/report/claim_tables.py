@@ -45,17 +45,14 @@ def listing(judged: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for line in there.to_dict("records"):
         places = 3 if line["quantity"] == "correlation" else 2
-        ours, low, high = (f"{line[end]:z.{places}f}" for end in ("ours", "low", "high"))
+        ours = "{ours:z.{places}f} [{low:z.{places}f}, {high:z.{places}f}]"
         printed = line.get("paper")
-        why = [word for word in (line["why"], line.get("note")) if word]
-        lines.append(
-            line
-            | {
-                "ours": f"{ours} [{low}, {high}]" if line["seeds"] else "",
-                "paper": "" if pd.isna(printed) else f"{printed:.{places}f}",
-                "why": "; ".join(why),
-            }
-        )
+        texts = {
+            "ours": ours.format_map(line | {"places": places}) if line["seeds"] else "",
+            "paper": "" if pd.isna(printed) else f"{printed:.{places}f}",
+            "why": "; ".join(filter(None, (line["why"], line.get("note")))),
+        }
+        lines.append(line | texts)
     return pd.DataFrame(lines, columns=[name for name in LISTED if name in judged])
 
 
@@ -68,11 +65,11 @@ def notes(judged: pd.DataFrame) -> pd.DataFrame:
 def missing(judged: pd.DataFrame, profile: str) -> str:
     """How many claims wait for runs of each experiment, and the command that makes them."""
     waiting = judged.loc[_waiting(judged), "experiment"].value_counts(sort=False)
-    return "\n".join(
-        f"{count} claims are not yet run: python -m ckdlib run --profile {profile} --experiment "
-        f"{experiment}"
-        for experiment, count in waiting.items()
-    )
+    command = f"python -m ckdlib run --profile {profile} --experiment"
+    lines = []
+    for experiment, count in waiting.items():
+        lines.append(f"{count} claims are not yet run: {command} {experiment}")
+    return "\n".join(lines)
 
 
 def _waiting(judged: pd.DataFrame) -> pd.Series:

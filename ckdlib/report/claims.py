@@ -6,7 +6,7 @@ way they point at another size, where the numbers themselves mean nothing.
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,15 @@ POINTS, PER_CENT, CORRELATION, SDS = 2.0, 10.0, 0.01, 2.0  # delta
 INSIDE, OUTSIDE = 0.90, 0.95  # of the intervals that reproduce and that refute
 
 Evidence = Mapping[str, pd.DataFrame]  # experiment -> rows, with columns correlation and height
-Runs = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # (pair, method) -> n, seed and status
+
+
+class _Run(NamedTuple):
+    n: int
+    seed: int
+    status: str
+
+
+Runs = Mapping[tuple[str, str], list[_Run]]  # by pair and method
 
 
 class _Experiment(NamedTuple):
@@ -69,18 +77,20 @@ class _Experiment(NamedTuple):
 
 def evidence(rows: Sequence[Row], measures: Mapping[str, Measures], profile: str) -> Evidence:
     """What the rows of one profile can say, an entry for each experiment that has any."""
-    tables, rows = {}, [row for row in rows if row["profile"] == profile]
+    rows = [row for row in rows if row["profile"] == profile]
+    tables = {}
     for experiment in PROFILES[profile].experiments:
         if not rows_of_experiment(rows, experiment):
             continue
         table = frame(rows, experiment, report=lambda line: None)
         table = with_measures(table, measures)
-        gaps = [
-            np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
-            for draws in table.correlation_gaps
-        ]
+        gaps = table.correlation_gaps.map(_mean_gap)
         tables[experiment] = table.assign(correlation=gaps, height=mean_log_spectrum(table))
     return tables
+
+
+def _mean_gap(draws: list[float | None] | float) -> float:
+    return np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
 
 
 def verdicts(
@@ -108,9 +118,10 @@ def verdicts(
     """
     nothing = _Experiment({}, {})
     there = {name: _experiment(table) for name, table in tables.items()}
-    return pd.DataFrame(
-        [_judge(claim, there.get(claim.experiment, nothing), profile) for claim in claims]
-    )
+    lines = []
+    for claim in claims:
+        lines.append(_judge(claim, there.get(claim.experiment, nothing), profile))
+    return pd.DataFrame(lines)
 
 
 def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.DataFrame:
@@ -121,20 +132,20 @@ def directions(claims: Iterable[Claim], tables: Evidence, profile: str) -> pd.Da
     DataFrame
         As `verdicts` gives it: each direction once, on the mean over its pairs.
     """
-    once = dict.fromkeys(
-        Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival, every=c.every)
-        for c in claims
-        if c.rival and c.at is None
-    )
-    lines = verdicts(once, tables, profile)
+    compared = []
+    for c in claims:
+        if c.rival and c.at is None:
+            bare = Claim(c.where, c.experiment, c.quantity, "", c.method, c.rival, every=c.every)
+            compared.append(bare)
+    lines = verdicts(dict.fromkeys(compared), tables, profile)
     return lines.drop(columns=["pair", "paper", "number", "delta", "chance", "note"])
 
 
 def _experiment(table: pd.DataFrame) -> _Experiment:
-    runs: dict[tuple[str, str], list] = {}
-    wanted = table[["pair", "method", "n", "seed", "status"]]
-    for pair, method, n, seed, status in wanted.itertuples(index=False):
-        runs.setdefault((pair, method), []).append((n, seed, status))
+    runs: dict[tuple[str, str], list[_Run]] = {}
+    for row in table.itertuples():
+        run = _Run(row.n, row.seed, row.status)
+        runs.setdefault((row.pair, row.method), []).append(run)
     columns = set(COLUMN.values()) & set(table)
     return _Experiment(runs, {column: curves(table, column) for column in columns})
 
@@ -153,10 +164,19 @@ def delta(claim: Claim) -> float:
     return max(POINTS, SDS * (claim.sd or 0))
 
 
+class _Part(NamedTuple):
+    """How much of what a claim speaks of was run; what is said where that is too little."""
+
+    coverage: float
+    diverged: int
+    lost: str
+    why: str
+
+
 def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
     chosen = PROFILES[profile]
     grid = chosen.experiments[claim.experiment]
-    pairs = [claim.pair] if claim.pair else ["-".join(pair) for pair in grid.pairs]
+    pairs = [claim.pair] if claim.pair else list(map("-".join, grid.pairs))
     sizes = needed(claim, grid, chosen.spectra)
     curves = experiment.curves.get(COLUMN[claim.quantity], {})
     found = estimate(claim, curves, pairs, grid, sizes)
@@ -169,30 +189,29 @@ def _judge(claim: Claim, experiment: _Experiment, profile: str) -> dict:
         "quantity": claim.quantity,
         "pair": claim.pair or "all",
         "paper": _printed(claim),
-        "ours": np.nan,
-        "low": np.nan,
-        "high": np.nan,
-        "seeds": 0,
-        "coverage": part.coverage,
-        "number": part.lost,
-        "direction": part.lost,
-        "why": part.why,
-        "note": claim.note,
-        "delta": delta(claim),
-        "chance": 0.0,
     }
+    record |= {"ours": np.nan, "low": np.nan, "high": np.nan, "seeds": 0}
+    record |= {"coverage": part.coverage, "number": part.lost, "direction": part.lost}
+    record |= {"why": part.why, "note": claim.note, "delta": delta(claim), "chance": 0.0}
     if found is not None:
-        low, high = _ends(found, OUTSIDE)
-        record |= {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
-        record |= {
-            "number": _number(claim, found, part.lost),
-            "direction": _direction(claim, found),
-        }
-        record["why"] = _limits(claim, found, part.diverged, record)
-        if claim.value is not None and record["number"] in (YES, NO, UNDECIDED) and not found.unrun:
-            record["chance"] = chance(delta(claim), found)
-    said = {"number": claim.value is not None, "direction": bool(claim.rival)}
-    return record | {kind: "" for kind, claimed in said.items() if not claimed}
+        record |= _judgement(claim, found, part)
+    if claim.value is None:
+        record["number"] = ""
+    if not claim.rival:
+        record["direction"] = ""
+    return record
+
+
+def _judgement(claim: Claim, found: Estimate, part: _Part) -> dict:
+    """What an estimate changes of a claim's record."""
+    low, high = _ends(found, OUTSIDE)
+    number, direction = _number(claim, found, part.lost), _direction(claim, found)
+    judged: dict[str, Any] = {"ours": found.mean, "low": low, "high": high, "seeds": found.seeds}
+    judged |= {"number": number, "direction": direction}
+    judged["why"] = _limits(claim, found, part.diverged, judged)
+    if claim.value is not None and number in (YES, NO, UNDECIDED) and not found.unrun:
+        judged["chance"] = chance(delta(claim), found)
+    return judged
 
 
 def _limits(claim: Claim, found: Estimate, diverged: int, record: Mapping) -> str:
@@ -201,42 +220,27 @@ def _limits(claim: Claim, found: Estimate, diverged: int, record: Mapping) -> st
     if record["number"] == NOT_COMPARABLE:
         whys.append("other test images")
     if claim.rival and record["direction"] == UNDECIDED and not np.isnan(found.mean):
-        whys.append(
-            "the interval holds zero"
-            if record["low"] < 0 < record["high"]
-            else "on the other side there, but not with 95 % for all n together"
-        )
+        if record["low"] < 0 < record["high"]:
+            whys.append("the interval holds zero")
+        else:
+            whys.append("on the other side there, but not with 95 % for all n together")
     return "; ".join(filter(None, whys))
-
-
-class _Part(NamedTuple):
-    """How much of what a claim speaks of was run; what is said where that is too little."""
-
-    coverage: float
-    diverged: int
-    lost: str
-    why: str
 
 
 def _part(
     claim: Claim, runs: Runs, pairs: Sequence[str], sizes: Sequence[int], seeds: Sequence[int]
 ) -> _Part:
-    ran, cells = [], []
-    for pair, name in product(pairs, (claim.method, *rivals(claim))):
-        mine = [run for run in runs.get((pair, name), ()) if run[0] in sizes]
-        cells += [sum(n == size for n, _, _ in mine) for size in sizes]
+    ran, counts = [], []
+    for pair, name, size in product(pairs, (claim.method, *rivals(claim)), sizes):
+        mine = [run for run in runs.get((pair, name), ()) if run.n == size]
+        counts.append(len(mine))
         ran += mine
-    planned = sum(seed in seeds for _, seed, _ in ran)
-    diverged = sum(status == "diverged" for _, _, status in ran)
-    lost = UNDECIDED if diverged and min(cells) >= FEWEST_SEEDS else NOT_RUN
-    why = (
-        f"{diverged} of its runs diverged"
-        if lost == UNDECIDED
-        else f"{len(ran)} of its runs are there"
-        if ran
-        else ""
-    )
-    return _Part(round(planned / len(cells) / len(seeds), 3), diverged, lost, why)
+    planned = sum(run.seed in seeds for run in ran)
+    coverage = round(planned / len(counts) / len(seeds), 3)
+    diverged = sum(run.status == "diverged" for run in ran)
+    if diverged and min(counts) >= FEWEST_SEEDS:
+        return _Part(coverage, diverged, UNDECIDED, f"{diverged} of its runs diverged")
+    return _Part(coverage, diverged, NOT_RUN, f"{len(ran)} of its runs are there" if ran else "")
 
 
 def _printed(claim: Claim) -> float | None:
@@ -246,10 +250,9 @@ def _printed(claim: Claim) -> float | None:
 def _ends(found: Estimate, level: float) -> tuple[float, float]:
     """The interval; open on the side that a bound leaves open."""
     half = stats.t.ppf((1 + level) / 2, found.df) * found.error
-    return (
-        -np.inf if found.side < 0 else found.mean - half,
-        np.inf if found.side > 0 else found.mean + half,
-    )
+    low = -np.inf if found.side < 0 else found.mean - half
+    high = np.inf if found.side > 0 else found.mean + half
+    return low, high
 
 
 def _number(claim: Claim, found: Estimate, lost: str) -> str:
@@ -260,10 +263,10 @@ def _number(claim: Claim, found: Estimate, lost: str) -> str:
         return lost if found.unrun else UNDECIDED
     if not claim.comparable:
         return NOT_COMPARABLE
-    low, high = (end - target for end in _ends(found, INSIDE))
+    low, high = np.subtract(_ends(found, INSIDE), target)
     if -delta(claim) <= low and high <= delta(claim):
         return YES
-    low, high = (end - target for end in _ends(found, OUTSIDE))
+    low, high = np.subtract(_ends(found, OUTSIDE), target)
     return NO if abs(found.mean - target) > delta(claim) and not low <= 0 <= high else UNDECIDED
 
 

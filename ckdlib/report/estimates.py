@@ -6,6 +6,7 @@ interval; only claims of every n take the scatter of all n together (`cell_error
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from math import sqrt
 from typing import NamedTuple
 
@@ -94,17 +95,11 @@ def estimate(
     elif claim.quantity == "calls":
         calls = round(1000 * claim.value)
         return _accuracy_at(calls, found.get((claim.pair, claim.method)), sizes)
-    there = [
-        n
-        for n in sizes
-        if all(
-            n in found.get((pair, name), ())
-            for pair in pairs
-            for name in (claim.method, *rivals(claim))
-        )
-    ]
+    cells = list(product(pairs, (claim.method, *rivals(claim))))
+    there = [n for n in sizes if _has_all(found, cells, n)]
     all_n = claim.every or claim.quantity == "narrowing"
-    if len(there) < (len(sizes) if all_n else min(2, len(sizes))):
+    fewest = len(sizes) if all_n else min(2, len(sizes))
+    if len(there) < fewest:
         return None
     gaps = _differences(claim, found, pairs, sorted(there))
     if len(gaps) < FEWEST_SEEDS:
@@ -114,9 +109,12 @@ def estimate(
     if claim.quantity == "narrowing":
         return over_seeds(gaps[min(sizes)] - gaps[max(sizes)])
     unrun = len(sizes) - len(there)
-    return over_seeds(gaps.mean(axis=1))._replace(
-        unrun=unrun, why=f"{len(there)} of {len(sizes)} n" if unrun else ""
-    )
+    why = f"{len(there)} of {len(sizes)} n" if unrun else ""
+    return over_seeds(gaps.mean(axis=1))._replace(unrun=unrun, why=why)
+
+
+def _has_all(found: Curves, cells: Sequence[tuple[str, str]], n: int) -> bool:
+    return all(n in found.get(cell, ()) for cell in cells)
 
 
 def over_seeds(values: pd.Series) -> Estimate:
@@ -157,7 +155,7 @@ def _differences(
         wide = pd.concat({pair: found[pair, name][there] for pair in pairs}, axis=1).dropna()
         return wide.T.groupby(level="n").mean().T
 
-    value, *others = (of(name) for name in (claim.method, *rivals(claim)))
+    value, *others = map(of, (claim.method, *rivals(claim)))
     if others:
         best = min if claim.quantity in LOWER else max
         value = value - best(others, key=lambda other: other.to_numpy().mean())
@@ -183,7 +181,7 @@ def _worst(gaps: pd.DataFrame, sign: int) -> Estimate:
 
 def _accuracy_at(calls: float, curve: pd.DataFrame | None, sizes: list[int]) -> Estimate | None:
     """Accuracy at a number of calls, interpolated between the n beside it (`neighbours`)."""
-    if curve is None or not all(n in curve for n in sizes):
+    if curve is None or not set(sizes) <= set(curve):
         return None
     values = between(calls, curve[sizes].dropna())
     return over_seeds(values) if len(values) >= FEWEST_SEEDS else None
@@ -214,17 +212,20 @@ def crossing(target: float, curve: pd.DataFrame, sizes: Sequence[int]) -> Crossi
     curve = curve[[n for n in sizes if n in curve]]
     means = curve.mean()
     above = [n for n in curve.columns if means[n] >= target]
-    if len(sizes) < 2 or not set(ends := _segment(above, sizes)) <= set(curve.columns):
+    if len(sizes) < 2:
         return None
-    step, rise = ends[1] - ends[0], means[ends[1]] - means[ends[0]]
+    left, right = _segment(above, sizes)
+    if not {left, right} <= set(curve.columns):
+        return None
+    step, rise = right - left, means[right] - means[left]
     if rise > 0:
-        calls = ends[0] + step * (target - means[ends[0]]) / rise
+        calls = left + step * (target - means[left]) / rise
     else:
         calls = -np.inf if above else np.inf
     lowest, highest = max(2 * sizes[0] - sizes[1], sizes[0] / 2), 2 * sizes[-1] - sizes[-2]
     kept = min(max(calls, lowest), highest)
-    level = means[ends[0]] + (kept - ends[0]) / step * rise
-    behind = level - between(kept, curve[ends].dropna())
+    level = means[left] + (kept - left) / step * rise
+    behind = level - between(kept, curve[[left, right]].dropna())
     seeds = kept + (behind * step / rise if rise > 0 else 0 * behind)
     return Crossing(kept, seeds, int(calls > kept) - int(calls < kept))
 
@@ -257,7 +258,7 @@ def _fewer_calls(
     claim: Claim, found: Curves, pairs: Sequence[str], grid: Experiment
 ) -> Estimate | None:
     """Per cent fewer calls than the best rival (`_reduction`), the mean over pairs and targets."""
-    parts, total = [], 0
+    parts = []
     for pair in pairs:
         for target, names in _targets(claim, pair, grid).items():
             prices = []
@@ -267,22 +268,19 @@ def _fewer_calls(
                 if price is None:
                     return None
                 prices.append(price)
-            total += 1
             parts.append(_reduction(prices[0], min(prices[1:], key=lambda price: price.calls)))
     known = [part for part in parts if part is not None]
-    sides = {side for _, side in known if side}
-    if not known or len(sides) > 1:
+    bounds = [side for _, side in known if side]
+    if not known or len(set(bounds)) > 1:
         return Estimate(np.nan, np.nan, np.nan, 0, why="curves do not cross the targets")
-    seeds = pd.concat([values for values, _ in known], axis=1).dropna().mean(axis=1)
+    values = [of_seeds for of_seeds, _ in known]
+    seeds = pd.concat(values, axis=1).dropna().mean(axis=1)
     if len(seeds) < FEWEST_SEEDS:
         return None
-    bounded = sum(bool(side) for _, side in known)
-    why = (
-        f"{len(known)} of {total} targets, {bounded} by a bound"
-        if bounded or len(known) < total
-        else ""
-    )
-    return over_seeds(seeds)._replace(side=sum(sides), untold=total - len(known), why=why)
+    untold, why = len(parts) - len(known), ""
+    if bounds or untold:
+        why = f"{len(known)} of {len(parts)} targets, {len(bounds)} by a bound"
+    return over_seeds(seeds)._replace(side=sum(set(bounds)), untold=untold, why=why)
 
 
 def _reduction(mine: Crossing, best: Crossing) -> tuple[pd.Series, int] | None:

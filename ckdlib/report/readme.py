@@ -45,19 +45,19 @@ def saved(rows: Sequence[Row]) -> str:
 
 
 def _by_pair(table: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
-    parts = list(table.groupby("pair"))
-    return "\n\n".join(
-        (f"`{pair}`\n\n" if len(parts) > 1 else "") + tell(part) for pair, part in parts
-    )
+    parts = table.groupby("pair")
+    texts = []
+    for pair, part in parts:
+        heading = f"`{pair}`\n\n" if len(parts) > 1 else ""
+        texts.append(heading + tell(part))
+    return "\n\n".join(texts)
 
 
 def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
     base = baseline(table, "kd", paper.CKD)
     cells = summary(table).set_index(["method", "n"])
-    calls, methods = (
-        sorted(table.n.unique()),
-        sorted(table.method.unique(), key=lambda name: (*order, name).index(name)),
-    )
+    calls = sorted(table.n.unique())
+    methods = sorted(table.method.unique(), key=lambda name: (*order, name).index(name))
 
     def cell(method: str, n: int) -> str:
         if (method, n) not in cells.index:
@@ -73,49 +73,41 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
         return _with(gap["mean"], "{:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
 
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
-    return _markdown(
-        lines + [[f"`{name}`", *(cell(name, n) for n in calls), above(name)] for name in methods]
-    )
+    for name in methods:
+        lines.append([f"`{name}`", *(cell(name, n) for n in calls), above(name)])
+    return _markdown(lines)
 
 
 def _savings(found: pd.DataFrame) -> str:
-    means = {(line.method, line.rival): line for line in found[found.target.isna()].itertuples()}
-    rivals = list(dict.fromkeys(rival for _, rival in means))
-    lines = [
-        ["% fewer calls than", *(f"`{rival}`" for rival in rivals)],
-        ["---"] * (len(rivals) + 1),
-    ]
-    for method in dict.fromkeys(method for method, _ in means):
-        lines.append(
-            [
-                f"`{method}`",
-                *(
-                    _share(means[method, rival]) if (method, rival) in means else ""
-                    for rival in rivals
-                ),
-            ]
-        )
+    means = found[found.target.isna()]
+    means = means.assign(share=list(map(_share, means.itertuples())))
+    wide = means.pivot(index="method", columns="rival", values="share").fillna("")
+    wide = wide.reindex(index=means.method.unique(), columns=means.rival.unique())
+    rivals = map("`{}`".format, wide.columns)
+    lines = [["% fewer calls than", *rivals], ["---"] * (len(wide.columns) + 1)]
+    for method, *shares in wide.itertuples():
+        lines.append([f"`{method}`", *shares])
     return _markdown(lines)
 
 
 def _share(line) -> str:
-    fewer, low, high = (
-        round(value, 0) + 0 for value in (line.fewer, line.low, line.high)
-    )  # + 0: no -0
-    return (
-        _with(fewer, "≥ {:.0f}", " [≥ {:.0f}]", low)
-        if line.bound
-        else _with(fewer, "{:.0f}", " [{:.0f}, {:.0f}]", low, high)
-    )
+    fewer, low, high = map(_whole, (line.fewer, line.low, line.high))
+    if line.bound:
+        return _with(fewer, "≥ {:.0f}", " [≥ {:.0f}]", low)
+    return _with(fewer, "{:.0f}", " [{:.0f}, {:.0f}]", low, high)
+
+
+def _whole(value: float) -> float:
+    return round(value, 0) + 0  # + 0: no -0
 
 
 def _with(value: float, shown: str, spread: str, *values: float) -> str:
     """The value and its spread, as far as they are known."""
-    return (
-        ""
-        if isnan(value)
-        else shown.format(value) + ("" if any(map(isnan, values)) else spread.format(*values))
-    )
+    if isnan(value):
+        return ""
+    if any(map(isnan, values)):
+        return shown.format(value)
+    return shown.format(value) + spread.format(*values)
 
 
 def _markdown(lines: Iterable[Sequence[str]]) -> str:

@@ -4,73 +4,26 @@ A frame is a table of one experiment's rows, a line a run (`frame`).
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, product
 
 import pandas as pd
 
-from ..errors import InputError, difference
+from ..errors import InputError
 from ..records import Measures, Row
 from ..study.grid import Experiment, Pair, profile
+from ..study.tables import cell, check_table, rows_of_experiment
 from . import paper
 from .statistics import CELL
 
-Axes = tuple[set[Pair], set[str], set[int]]  # of a grid: pairs, methods, n
 CURVES = {
     "raw": "raw",
     "centred": "column means removed",
     "calibrated": "calibrated",
     "by_class": "of one class",
 }
+MADE_BY = {"code": "states of the code", "versions": "of the packages", "device": "devices"}
 NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
-STUDY = ["profile", "dataset_sha256", "transform", "precision", "hyperparameters"]
-
-
-def rows_of_experiment(rows: Sequence[Row], experiment: str) -> list[Row]:
-    """The rows made for an experiment, and those of others that fall into its grid.
-
-    Others are taken where they are of the same images and recipe, and of a pair, a method and an n
-    that the experiment's grid or its own rows hold.
-    """
-    cells: dict[str, Axes] = {}
-    found = []
-    for row in rows:
-        if row["experiment"] == experiment:
-            found.append(row)
-        elif _shared(row, experiment):
-            name = row["profile"]
-            if name not in cells:
-                own = [r for r in rows if r["experiment"] == experiment]
-                cells[name] = _held(profile(name).experiments[experiment], own)
-            pairs, methods, calls = cells[name]
-            pair, method, n = _cell(row)
-            if pair in pairs and method in methods and n in calls:
-                found.append(row)
-    return found
-
-
-def _shared(row: Row, experiment: str) -> bool:
-    """May a row of another experiment serve this one: same images, same recipe?"""
-    grids = profile(row["profile"]).experiments
-    mine, other = grids.get(experiment), grids.get(row["experiment"])
-    if mine is None or other is None:
-        return False
-    return (mine.dataset, mine.recipe) == (other.dataset, other.recipe)
-
-
-def _held(grid: Experiment, own: Sequence[Row]) -> Axes:
-    """The pairs, methods and n of a grid and of the rows that were made for it."""
-    pairs, methods, calls = set(grid.pairs), set(grid.methods), set(grid.calls)
-    for row in own:
-        pair, method, n = _cell(row)
-        pairs.add(pair)
-        methods.add(method)
-        calls.add(n)
-    return pairs, methods, calls
-
-
-def _cell(row: Row) -> tuple[Pair, str, int]:
-    return (row["teacher"], row["student"]), row["method"], row["n"]
 
 
 def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
@@ -83,18 +36,13 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     """
     name = rows[0]["profile"]
     grid = profile(name).experiments[experiment]
-    there = {(*_cell(row), row["seed"]) for row in rows}
+    there = {(*cell(row), row["seed"]) for row in rows}
     lines, count = [], 0
     for pair, method in product(grid.pairs, grid.methods):
-        by_seeds: dict[str, list[int]] = defaultdict(list)
-        for n in grid.calls:
-            seeds = [str(seed) for seed in grid.seeds if (pair, method, n, seed) not in there]
-            if seeds:
-                by_seeds[" ".join(seeds)].append(n)
-                count += len(seeds)
-        gaps = [
-            f"n = {' '.join(map(str, calls))}, seeds {seeds}" for seeds, calls in by_seeds.items()
-        ]
+        gaps = []
+        for seeds, calls in _gaps(grid, pair, method, there).items():
+            gaps.append(f"n = {_spaced(calls)}, seeds {_spaced(seeds)}")
+            count += len(calls) * len(seeds)
         if gaps:
             lines.append(f"  {'-'.join(pair)} {method}: {'; '.join(gaps)}")
     if not lines:
@@ -106,6 +54,22 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
         *lines,
         f"make them with: {command}",
     ]
+
+
+def _gaps(
+    grid: Experiment, pair: Pair, method: str, there: set[tuple[Pair, str, int, int]]
+) -> dict[tuple[int, ...], list[int]]:
+    """The seeds that are missing -> the n at which just these are."""
+    gaps = defaultdict(list)
+    for n in grid.calls:
+        seeds = tuple(seed for seed in grid.seeds if (pair, method, n, seed) not in there)
+        if seeds:
+            gaps[seeds].append(n)
+    return gaps
+
+
+def _spaced(numbers: Iterable[int]) -> str:
+    return " ".join(map(str, numbers))
 
 
 def frame(
@@ -135,57 +99,45 @@ def frame(
         If no experiment has any row, or if the rows mix profiles, images, teachers, recipes or
         precisions.
     """
-    parts = {
-        experiment: found
-        for experiment in experiments
-        if (found := rows_of_experiment(rows, experiment))
-    }
-    lines = [
-        f"no rows of experiment {name!r}; make them with: python -m ckdlib run --experiment {name} "
-        "(and the --profile and --results of this folder)"
-        for name in experiments
-        if name not in parts
-    ]
+    parts, told = {}, []
+    for name in experiments:
+        if found := rows_of_experiment(rows, name):
+            parts[name] = found
+        else:
+            command = f"python -m ckdlib run --experiment {name}"
+            told.append(
+                f"no rows of experiment {name!r}; make them with: {command} "
+                "(and the --profile and --results of this folder)"
+            )
     if not parts:
-        raise InputError("; ".join(lines))
-    table = pd.DataFrame(
-        list({row["run"]: row for part in parts.values() for row in part}.values())
-    )
-    table["pair"] = table.teacher + "-" + table.student
-    table["hyperparameters"] = [
-        {k: v for k, v in recipe.items() if k != "learning_rate"} for recipe in table.recipe
-    ]
-    for column in STUDY:
-        _only_one(table, column, "these rows")
-    for pair, part in table.groupby("pair"):
-        _only_one(part.dropna(subset="teacher_sha256"), "teacher_sha256", f"the rows of {pair}")
-    for method, part in table.groupby("method"):
-        _only_one(part, "definition", f"the rows of {method}")
-    for line in lines + [
-        line for experiment, part in parts.items() for line in missing_runs(part, experiment)
-    ]:
+        raise InputError("; ".join(told))
+    check_table(chain.from_iterable(parts.values()))
+    table = _one_line_a_run(parts.values())
+    for name, part in parts.items():
+        told += missing_runs(part, name)
+    for line in told:
         report(line)
+    return _at_best_rate(table)
+
+
+def _one_line_a_run(parts: Iterable[Sequence[Row]]) -> pd.DataFrame:
+    by_run: dict[str, Row] = {}
+    for part in parts:
+        by_run |= {row["run"]: row for row in part}
+    table = pd.DataFrame(list(by_run.values()))
+    table["pair"] = table.teacher + "-" + table.student
+    return table
+
+
+def _at_best_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of each cell's best learning rate, one a seed."""
     done = table.assign(**table[["seed", "val_accuracy"]].where(table.status == "done"))
-    score = done.groupby([*CELL, "learning_rate"]).agg(
-        seeds=("seed", "nunique"), score=("val_accuracy", "mean")
-    )
-    best = (
-        score.sort_values(["seeds", "score"])
-        .reset_index()
-        .groupby(CELL)
-        .tail(1)[[*CELL, "learning_rate"]]
-    )
+    rates = done.groupby([*CELL, "learning_rate"])
+    score = rates.agg(seeds=("seed", "nunique"), score=("val_accuracy", "mean"))
+    ascending = score.sort_values(["seeds", "score"]).reset_index()
+    best = ascending.groupby(CELL).tail(1)[[*CELL, "learning_rate"]]
     chosen = table.merge(best).drop_duplicates([*CELL, "seed"], keep="last")
     return chosen.sort_values([*CELL, "seed"], ignore_index=True)
-
-
-def _only_one(table: pd.DataFrame, column: str, whose: str) -> None:
-    values = table[column].tolist() if column in table else []
-    if odd := [value for value in values if value != values[0]]:
-        raise InputError(
-            f"{whose} differ in {column} ({difference(values[0], odd[0])}); give each its own "
-            "--results folder"
-        )
 
 
 def comparable(table: pd.DataFrame) -> bool:
@@ -204,8 +156,8 @@ def measured(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFr
     done = table[table.status == "done"]
     if lost := [run for run in done.run if run not in measures]:
         raise InputError(
-            f"{len(lost)} runs have no measures, for instance {lost[0]}; remove their lines from "
-            "rows.jsonl and train them again"
+            f"{len(lost)} runs have no measures, for instance {lost[0]}; "
+            "remove their lines from rows.jsonl and train them again"
         )
     return with_measures(done, measures)
 
@@ -218,10 +170,16 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.D
 
 
 def about(table: pd.DataFrame) -> str:
-    """What a frame is made of, in a line."""
+    """What a frame is made of, in a line; it says where code, torch or device are not the same."""
     first = table.iloc[0]
     diverged = (table.status == "diverged").sum()
+    mixed = []
+    for column, what in MADE_BY.items():
+        values = table.get(column, pd.Series(dtype=object)).map(str)
+        if values.nunique() > 1:
+            mixed.append(f"{values.nunique()} {what}")
     return (
-        f"{len(table)} runs on {first.dataset}, profile {first.profile}, {table.seed.nunique()} "
-        f"seeds, {diverged} diverged"
+        f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
+        f"{table.seed.nunique()} seeds, {diverged} diverged"
+        + (f", made by {', '.join(mixed)}" if mixed else "")
     )

@@ -30,17 +30,20 @@ def teacher_curves(table: pd.DataFrame, measures: Mapping[str, Measures]) -> dic
     digests = table.teacher_sha256.dropna().unique()
     if len(digests) != 1:
         raise InputError(
-            f"{len(digests)} teachers were asked by these students; one is needed: choose one "
-            "--pair, and a method that asks its teacher"
+            f"{len(digests)} teachers were asked by these students; one is needed: "
+            "choose one --pair, and a method that asks its teacher"
         )
     found: Mapping[str, Any] | None = measures.get(f"teacher {digests[0]}")
     if found is None:
         raise InputError(
-            f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; run the batch "
-            "again"
+            f"the measures of teacher {digests[0][:12]} are not in measures.jsonl; "
+            "run the batch again"
         )
-    kept = {CURVES[curve]: found[curve] for curve in CURVES if curve in found}
-    return {name: values[: above_noise(values)] for name, values in kept.items()}
+    kept = {}
+    for curve, name in CURVES.items():
+        if curve in found:
+            kept[name] = found[curve][: above_noise(found[curve])]
+    return kept
 
 
 def sizes(table: pd.DataFrame, wanted: Sequence[int]) -> list[int]:
@@ -59,7 +62,8 @@ def above_noise(*curves: ArrayLike) -> int:
     """How many ranks of all these curves are above NOISE (a network of F features gives logits of
     rank F + 1 at most).
     """
-    return min((int((scaled(values) > NOISE).sum()) for values in curves), default=0)
+    counts = [int((scaled(values) > NOISE).sum()) for values in curves]
+    return min(counts, default=0)
 
 
 def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame]:
@@ -71,14 +75,12 @@ def spectra(table: pd.DataFrame, divide: bool = False) -> dict[str, pd.DataFrame
     for curve, name in CURVES.items():
         lines = []
         for cell, part in table.dropna(subset=curve).groupby(CELL):
-            curves = np.array(
-                [scaled(values) if divide else values for values in part[curve]], float
-            )
-            lines += [
-                dict(zip(CELL, cell, strict=True)) | {"rank": rank} | interval(values)
-                for rank, values in enumerate(curves.T[: above_noise(*curves)], 1)
-            ]
-        found |= {name: pd.DataFrame(lines)} if lines else {}
+            curves = np.array(list(map(scaled, part[curve]) if divide else part[curve]), float)
+            for rank, values in enumerate(curves.T[: above_noise(*curves)], 1):
+                place = dict(zip(CELL, cell, strict=True)) | {"rank": rank}
+                lines.append(place | interval(values))
+        if lines:
+            found[name] = pd.DataFrame(lines)
     return found
 
 
@@ -88,21 +90,13 @@ def mean_log_spectrum(table: pd.DataFrame, curve: str = "raw", divide: bool = Fa
     The difference of two is the mean log ratio of their curves. Only ranks at which every run of
     its pair is above NOISE are used; nan where there is no curve.
     """
-
-    def height(curves: pd.Series) -> pd.Series:
+    heights = pd.Series(np.nan, table.index)
+    for _, curves in table.dropna(subset=curve).groupby("pair")[curve]:
         kept = above_noise(*curves)
-        return curves.map(
-            lambda values: float(
-                np.log10((scaled(values) if divide else np.array(values))[:kept]).mean()
-            )
-        )
-
-    there = table.dropna(subset=curve)
-    return (
-        there.groupby("pair", group_keys=False)[curve].apply(height).reindex(table.index)
-        if len(there)
-        else pd.Series(np.nan, table.index)
-    )
+        for row, values in curves.items():
+            used = scaled(values) if divide else np.array(values)
+            heights.at[row] = np.log10(used[:kept]).mean()
+    return heights
 
 
 def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.DataFrame:
@@ -116,35 +110,33 @@ def flatness(table: pd.DataFrame, method: str, rivals: Sequence[str]) -> pd.Data
     lines = []
     for curve, divide in product(CURVES, (False, True)):
         kind = CURVES[curve] + (" / largest" if divide else "")
-        wide = table.assign(height=mean_log_spectrum(table, curve, divide)).pivot(
-            index="seed", columns=["n", "method"], values="height"
-        )
-        for n in wide.columns.levels[0]:
-            for rival in rivals:
-                if {(n, method), (n, rival)} <= set(wide.columns):
-                    gap = interval((wide[n, method] - wide[n, rival]).dropna())
-                    direction = (
-                        "lower" if gap["high"] < 0 else "higher" if gap["low"] > 0 else "undecided"
-                    )
-                    lines.append(
-                        {"curve": kind, "n": n, "rival": rival} | gap | {"direction": direction}
-                    )
+        heights = table.assign(height=mean_log_spectrum(table, curve, divide))
+        wide = heights.pivot(index="seed", columns=["n", "method"], values="height")
+        for n, rival in product(wide.columns.levels[0], rivals):
+            if {(n, method), (n, rival)} <= set(wide.columns):
+                gap = interval((wide[n, method] - wide[n, rival]).dropna())
+                place = {"curve": kind, "n": n, "rival": rival}
+                lines.append(place | gap | {"direction": _direction(gap)})
     columns = ["curve", "n", "rival", "seeds", "mean", "sd", "low", "high", "direction"]
     return pd.DataFrame(lines, columns=columns).dropna(subset="mean", ignore_index=True)
+
+
+def _direction(gap: Mapping[str, float]) -> str:
+    if gap["high"] < 0:
+        return "lower"
+    return "higher" if gap["low"] > 0 else "undecided"
 
 
 def flatness_table(flat: pd.DataFrame) -> pd.DataFrame:
     """`flatness` as text, mean [low, high]: a line for each kind of curve and n, a column for each
     rival.
     """
-    order = dict.fromkeys(zip(flat.curve, flat.n, strict=True))
     texts = [f"{c.mean:+.2f} [{c.low:+.2f}, {c.high:+.2f}]" for c in flat.itertuples()]
     wide = flat.assign(cell=texts).set_index(["curve", "n", "rival"]).cell.unstack()
-    return (
-        wide.reindex(index=list(order), columns=list(dict.fromkeys(flat.rival))).fillna("")
-        if len(flat)
-        else wide
-    )
+    if flat.empty:
+        return wide
+    order = dict.fromkeys(zip(flat.curve, flat.n, strict=True))
+    return wide.reindex(index=list(order), columns=flat.rival.unique()).fillna("")
 
 
 def count_directions(flat: pd.DataFrame) -> pd.DataFrame:

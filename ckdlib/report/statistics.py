@@ -19,9 +19,9 @@ def interval(values: ArrayLike) -> dict[str, float]:
     count = len(values)
     mean = values.mean() if count else np.nan
     sd = values.std(ddof=1) if count > 1 else np.nan
-    half = (
-        stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count) if count > 1 else np.nan
-    )
+    half = np.nan
+    if count > 1:
+        half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * sd / np.sqrt(count)
     return {"seeds": count, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
 
 
@@ -40,9 +40,7 @@ def resamples(seeds: int) -> np.ndarray:
 
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
     """The `interval` of the column `value` for each pair, method and n."""
-    return pd.DataFrame(
-        [
-            dict(zip(CELL, cell, strict=True)) | interval(part.value)
-            for cell, part in table.groupby(CELL)
-        ]
-    )
+    lines = []
+    for cell, part in table.groupby(CELL):
+        lines.append(dict(zip(CELL, cell, strict=True)) | interval(part.value))
+    return pd.DataFrame(lines)

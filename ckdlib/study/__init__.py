@@ -23,7 +23,7 @@ _PLACES = {
     "profile": "grid",
     "run": "batch",
     "select": "runs",
-    "status": "batch",
+    "status": "progress",
 }
 __all__ = list(_PLACES)
 __getattr__, __dir__ = face(__name__, _PLACES)

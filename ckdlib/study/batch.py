@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from ..errors import InputError, OutOfTime
-from ..files import write_json
+from ..errors import InputError, OutOfTime, RunsFailed
+from ..files import remove_leftovers, replacing, write_json
 from ..records import Row
-from ..teachers import read_card
+from ..stopping import deferred
+from .attempt import Failure
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
-from .runs import Run, grouped
-from .tasks import Report, Task, check, open_images, resolve
+from .runs import Run
+from .store import Store
+from .student import StudentResult
+from .tasks import Report, Task, prepare
 from .teachers import ask_teachers, open_teachers
+from .workers import Tasks
 from .workspace import Workspace
 
 
@@ -27,6 +31,8 @@ def run(
     report: Report = print,
 ) -> list[Row]:
     """Train every run that has no row yet.
+
+    Other batches may be at the same folder: each teacher, call and student is made once.
 
     Parameters
     ----------
@@ -48,31 +54,41 @@ def run(
     Raises
     ------
     InputError
-        Before anything starts, if a run cannot be.
-    RuntimeError
-        At the end, if runs failed.
+        Before anything starts, if a run cannot be; RunsFailed at the end, if runs failed.
+    Stopped
+        By Ctrl-C or SIGTERM, with every finished run kept.
     """
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
-    datasets = open_images(runs, workspace, report)
-    runs = [one for one in runs if one.dataset in datasets]
-    rows = workspace.store.rows(report)
-    check(runs, workspace, datasets, rows)
-    pace = pace_on(workspace.device, rows)
-    for line in plan(runs, pace, datasets, workspace.device):
+    store = workspace.store
+    prepared = prepare(runs, workspace, store, report)
+    remove_leftovers(workspace.results)
+    pace = pace_on(workspace.device, prepared.rows)
+    for line in plan(prepared.runs, pace, prepared.datasets, workspace.device):
         report(line)
     try:
-        teachers = open_teachers(runs, workspace, datasets, deadline, report)
-        digests = {name: card["weights_sha256"] for name, (_, card) in teachers.items()}
-        tasks = resolve(runs, datasets, digests, workspace.precision)
-        done = {row["run"] for row in rows}
+        teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
+        tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
+        done = {row["run"] for row in prepared.rows}
         todo = [task for key, task in tasks.items() if key not in done]
         ask_teachers(todo, teachers, workspace, add_features, deadline, report)
     except OutOfTime as stopped:
         report(str(stopped))
         return []
     _save_splits(todo, workspace)
-    new = _train(todo, tasks, pace, workspace, jobs, deadline, report)
-    return [row for row in rows + new if row["run"] in tasks]
+    total = len(tasks)
+    jobs = jobs or default_jobs(workspace.device)
+    report(
+        f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
+    )
+    students = _Students(todo, total, store, pace, report)
+    if todo:
+        students.train(workspace, min(jobs, len(todo)), deadline)
+    rows = store.rows(_nothing) if students.others else prepared.rows + students.rows
+    return [row for row in rows if row["run"] in tasks]
+
+
+def _nothing(line: str) -> None:
+    pass
 
 
 def _save_splits(tasks: Sequence[Task], workspace: Workspace) -> None:
@@ -89,90 +105,103 @@ def _save_splits(tasks: Sequence[Task], workspace: Workspace) -> None:
             write_json(path, indices)
 
 
-def _train(
-    todo: Sequence[Task],
-    tasks: dict[str, Task],
-    pace: Pace,
-    workspace: Workspace,
-    jobs: int | None,
-    deadline: float | None,
-    report: Report,
-) -> list[Row]:
-    """Train the students of `todo`; each row is appended as it comes. Returns the new rows."""
-    jobs = jobs or default_jobs(workspace.device)
-    total = len(tasks)
-    report(
-        f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
-    )
-    if not todo:
-        return []
-    left = {task.key: task.run for task in todo}
-    new: list[Row] = []
-    failed = 0
-    with tqdm(total=len(todo), unit="student", disable=not sys.stdout.isatty()) as bar:
-        for key, result in train_students(todo, workspace, min(jobs, len(todo)), deadline):
-            del left[key]
-            if isinstance(result, str):
-                failed += 1
-                report(f"failed: {key}\n{result}")
-                continue
-            workspace.store.append(*result)
-            new.append(result.row)
-            pace.add(result.row)
-            bar.update()
-            if bar.disable:
-                seconds = pace.seconds(left.values()) or 0.0
-                minutes = seconds / jobs / 60
-                told = f"[{total - len(left)}/{total}] {describe(result.row)}"
-                report(f"{told}, about {minutes:.1f} min left")
-    if failed:
-        raise RuntimeError(f"{failed} runs failed, see above; the others are kept")
-    if left:
-        report(
-            f"the time budget is used up with {len(left)} students left; the same command goes on"
-        )
-    return new
+class _Students:
+    """The students of a batch: marked, trained, and their rows appended as they come."""
+
+    def __init__(self, todo: Sequence[Task], total: int, store: Store, pace: Pace, report: Report):
+        self.left = {task.key: task.run for task in todo}
+        self.todo, self.total, self.store = todo, total, store
+        self.pace, self.report = pace, report
+        self.rows: list[Row] = []
+        self.failed = 0
+        self.others = False  # has another batch trained some?
+        self.marked: set[str] = set()
+
+    def train(self, workspace: Workspace, jobs: int, deadline: float | None) -> None:
+        """Train all that nobody else does."""
+        bar = tqdm(total=len(self.todo), unit="student", disable=not sys.stdout.isatty())
+        with bar, deferred() as pending:
+            stop = pending.__bool__
+            trained = train_students(self._claimed(), workspace, jobs, deadline, stop, self.report)
+            try:
+                for task, result in trained:
+                    self._keep(task, result)
+                    bar.update()
+                    if bar.disable and isinstance(result, StudentResult):
+                        self._tell(result.row, jobs)
+            finally:
+                for key in self.marked:
+                    self.store.marks.release(key)
+        if self.failed:
+            raise RunsFailed(f"{self.failed} runs failed, see above; the others are kept")
+        if self.left:
+            self.report(
+                f"the time budget is used up with {len(self.left)} students left; the same command "
+                "goes on"
+            )
+
+    def _claimed(self) -> Tasks:
+        """The tasks, each marked as this batch's; None while others train what is left."""
+        left, told = list(self.todo), False
+        while left:
+            others = []
+            for task in left:
+                if self._is_done(task.key):
+                    continue
+                if not self.store.marks.take(task.key):
+                    others.append(task)
+                    continue
+                self.marked.add(task.key)
+                if not self._is_done(task.key):  # between the look and the mark
+                    yield task
+            if others and not told:
+                self.report(
+                    f"{len(others)} students are being trained by another batch; this one waits"
+                )
+                told = True
+            left = others
+            if left:
+                yield None
+
+    def _is_done(self, key: str) -> bool:
+        """Has another batch trained it meanwhile?"""
+        if self.store.changed():
+            self.others = True
+            for row in self.store.rows(_nothing):
+                self.left.pop(row["run"], None)
+        return key not in self.left
+
+    def _keep(self, task: Task, result: StudentResult | Failure) -> None:
+        if isinstance(result, Failure):
+            self._note(task, result)
+        else:
+            self.store.append(*result)
+            self.rows.append(result.row)
+            self.pace.add(result.row)
+        self.left.pop(task.key, None)
+        self.store.marks.release(task.key)
+        self.marked.discard(task.key)
+
+    def _note(self, task: Task, failure: Failure) -> None:
+        """Tell why a run failed; a traceback goes to a file."""
+        if failure.fatal:
+            raise InputError(failure.why)
+        self.failed += 1
+        where = ""
+        if failure.detail:
+            path = self.store.folder / "failed" / f"{task.key}.txt"
+            with replacing(path) as beside:
+                beside.write_text(failure.detail)
+            where = f" (traceback: {path})"
+        self.report(f"failed: {task.key}: {failure.why}{where}")
+
+    def _tell(self, row: Row, jobs: int) -> None:
+        seconds = self.pace.seconds(self.left.values()) or 0.0
+        told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
+        self.report(f"{told}, about {seconds / jobs / 60:.1f} min left")
 
 
 def describe(row: Row) -> str:
     """A row in a line."""
     run = f"{row['teacher']}-{row['student']} {row['method']} n={row['n']} seed {row['seed']}"
     return f"{run}: test {row['test_accuracy']:.2f} % ({row['status']}), {row['seconds']:.1f} s"
-
-
-def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
-    """A line for each experiment: runs done, running and left, teacher calls kept, time left."""
-    rows, running = workspace.store.rows(), set(workspace.store.running())
-    done = {row["run"] for row in rows}
-    pace = pace_on(workspace.device, rows)
-    lines = []
-    for experiment, part in grouped(runs, "experiment").items():
-        name = part[0].dataset
-        try:
-            dataset = workspace.dataset(name)
-        except InputError as error:
-            lines.append(
-                f"{experiment}: 0/{len(part)} runs done, its images are not here ({error})"
-            )
-            continue
-        digests = {}
-        for model in {one.teacher for one in part}:
-            path = workspace.teacher_path(dataset, model)
-            if path.exists():
-                digests[name, model] = read_card(path)["weights_sha256"]
-        tasks = resolve(part, {name: dataset}, digests, workspace.precision)
-        left = [task.run for key, task in tasks.items() if key not in done]
-        calls = 0
-        for model, seed in {(one.teacher, one.seed) for one in part}:
-            if (name, model) in digests:
-                calls += workspace.ledger(dataset, digests[name, model], seed).calls
-        seconds = pace.seconds(left)
-        hours = "no estimate yet"
-        if seconds is not None:
-            hours = f"about {seconds / 3600:.2f} h one at a time"
-        lines.append(
-            f"{experiment}: {len(tasks) - len(left)}/{len(tasks)} runs done, "
-            f"{len(running & tasks.keys())} running, {len(left)} left, {calls} teacher calls "
-            f"made, {hours}"
-        )
-    return lines

@@ -3,115 +3,110 @@
 Each student has its own seed, batches, stopping and result, the same as if it were alone. On CUDA
 each thread trains in a stream of its own and replays its own recorded steps, so that small kernels
 of many students fill the device together.
+
+Tasks are taken one by one as there is room, so that nothing begins after a stop.
 """
 
-import multiprocessing
-import os
 import threading
-import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Executor,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import chain
 
-import torch
-
-from ..errors import OutOfTime
 from ..training.graphs import STREAMS
-from .student import StudentResult, train_student
-from .tasks import Task
+from .attempt import Stop, attempt
+from .tasks import Report, Task
+from .workers import POLL, CannotStart, Tasks, Trained, cores, in_processes, next_of
 from .workspace import Workspace
-
-Trained = tuple[str, StudentResult | str]  # a task's key, and its result or a traceback
 
 
 def default_jobs(device: str = "cpu") -> int:
     """Students at once: as many as there are cores, on CUDA 8."""
-    return len(os.sched_getaffinity(0)) if device == "cpu" else 8
+    return cores() if device == "cpu" else 8
 
 
 def train_students(
-    tasks: Sequence[Task], workspace: Workspace, jobs: int, deadline: float | None
+    tasks: Tasks,
+    workspace: Workspace,
+    jobs: int,
+    deadline: float | None,
+    stop: Stop = lambda: False,
+    report: Report = print,
 ) -> Iterator[Trained]:
-    """Each task's key with its result, or with the traceback of its failure, as they finish.
+    """Each task with its result, or why there is none, as they finish.
 
-    Tasks that the deadline cuts off yield nothing.
+    Tasks that the deadline or `stop` cuts off yield nothing.
     """
     if workspace.device != "cpu":
-        yield from in_threads(tasks, workspace, jobs, deadline)
-    elif jobs > 1:
-        context = multiprocessing.get_context("spawn")
-        threads = max(1, default_jobs() // jobs)
-        pool = ProcessPoolExecutor(jobs, context, _start_worker, (threads,))
-        yield from _pooled(pool, tasks, workspace, deadline)
-    else:
-        for task in tasks:
-            result = _attempt(task, workspace, deadline)
-            if result is not None:
-                yield task.key, result
+        return in_threads(tasks, workspace, jobs, deadline, stop)
+    if jobs > 1:
+        return _in_processes(tasks, workspace, jobs, deadline, stop, report)
+    return _one_by_one(tasks, workspace, deadline, stop)
+
+
+def _one_by_one(
+    tasks: Tasks, workspace: Workspace, deadline: float | None, stop: Stop
+) -> Iterator[Trained]:
+    for task in tasks:
+        if stop():
+            return
+        if task is None:
+            time.sleep(POLL)
+            continue
+        result = attempt(task, workspace, deadline, stop)
+        if result is not None:
+            yield task, result
 
 
 def in_threads(
-    tasks: Sequence[Task], workspace: Workspace, jobs: int, deadline: float | None
-) -> Iterator[Trained]:
-    """`train_students` by threads; leaving this generator stops them at their next round."""
-    pool = ThreadPoolExecutor(min(jobs, STREAMS))
-    return _pooled(pool, tasks, workspace, deadline, threading.Event())
-
-
-def _pooled(
-    pool: Executor,
-    tasks: Sequence[Task],
+    tasks: Tasks,
     workspace: Workspace,
+    jobs: int,
     deadline: float | None,
-    stop: threading.Event | None = None,
+    stop: Stop = lambda: False,
 ) -> Iterator[Trained]:
-    with pool:
-        waiting = {
-            pool.submit(_attempt, task, workspace, deadline, stop): task.key for task in tasks
-        }
+    """`train_students` by threads; leaving this generator stops them at their next step."""
+    left = threading.Event()
+
+    def stopped() -> bool:
+        return left.is_set() or stop()
+
+    running: dict[Future, Task] = {}
+    more = True
+    with ThreadPoolExecutor(min(jobs, STREAMS)) as pool:
         try:
-            while waiting:
-                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    key, result = waiting.pop(future), future.result()
+            while more or running:
+                while more and len(running) < min(jobs, STREAMS) and not stopped():
+                    more, task = next_of(tasks)
+                    if task is None:
+                        break
+                    running[pool.submit(attempt, task, workspace, deadline, stopped)] = task
+                if stopped() and not running:
+                    return
+                for future in wait(running, POLL, FIRST_COMPLETED).done:
+                    task, result = running.pop(future), future.result()
                     if result is not None:
-                        yield key, result
+                        yield task, result
         finally:
-            if stop:
-                stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            left.set()
 
 
-def _start_worker(threads: int) -> None:
-    torch.set_num_threads(threads)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:  # never outlive the batch
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _attempt(
-    task: Task,
+def _in_processes(
+    tasks: Tasks,
     workspace: Workspace,
+    jobs: int,
     deadline: float | None,
-    stop: threading.Event | None = None,
-) -> StudentResult | str | None:
-    mark = workspace.store.mark(task.key)
+    stop: Stop,
+    report: Report,
+) -> Iterator[Trained]:
     try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.write_text(str(os.getpid()))
-        return train_student(task, workspace, deadline, stop)
-    except OutOfTime:
-        return None
-    except Exception:
-        return traceback.format_exc()
-    finally:
-        mark.unlink(missing_ok=True)
+        yield from in_processes(tasks, workspace, jobs, deadline, stop)
+        return
+    except CannotStart as error:
+        taken = error.taken
+    if not stop():
+        report(
+            "worker processes cannot be started, so students are trained one at a time (a script "
+            'needs its call of ckdlib under: if __name__ == "__main__":)'
+        )
+    yield from _one_by_one(chain(taken, tasks), workspace, deadline, stop)

@@ -90,7 +90,7 @@ class Options:
         profile(self.profile)
         if self.jobs is not None and self.jobs < 1:
             raise InputError(f"--jobs {self.jobs}: at least one student must be trained at a time")
-        if self.time_budget is not None and not self.time_budget > 0:
+        if self.time_budget is not None and not 0 < self.time_budget < float("inf"):
             raise InputError(
                 f"--time-budget {self.time_budget:g}: give a positive number of minutes"
             )
@@ -113,8 +113,8 @@ class Options:
 
     def images(self) -> str | None:
         """The dataset's name, or the whole path of its folder."""
-        if self.dataset and Path(self.dataset).is_dir():
-            return str(Path(self.dataset).resolve())
+        if self.dataset and (folder := Path(self.dataset).expanduser()).is_dir():
+            return str(folder.resolve())
         return self.dataset
 
     def workspace(self) -> Workspace:

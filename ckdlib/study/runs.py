@@ -179,9 +179,10 @@ def _check(chosen: Profile, experiments, method_names, calls, seeds, rates, moni
     if monitor is not None:
         choose("monitor", monitor, MONITORS)
     for rate in rates:
-        if not rate > 0:
+        if not 0 < rate < float("inf"):
             raise InputError(
-                f"learning rate {rate} is not positive; the reference searches 0.1, 0.05, 0.025"
+                f"learning rate {rate} is no positive number; the reference searches 0.1, 0.05, "
+                "0.025"
             )
     for seed in seeds:
         if seed < 0:

@@ -2,13 +2,23 @@
 costs that line only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import append_line, is_alive, read_lines
+from ..errors import InputError, difference
+from ..files import append_line, read_lines
 from ..records import SCHEMA, Measures, Probe, Row, fault
+from .marks import Marks
+
+Report = Callable[[str], None]
+
+
+LOST = {
+    Row: "its run counts as not done",
+    Measures: "its run counts as not measured",
+    Probe: "its student is followed less closely",
+}
 
 
 class Store:
@@ -18,20 +28,27 @@ class Store:
         self.folder = folder
         self.path, self.measures_path = folder / "rows.jsonl", folder / "measures.jsonl"
         self.history_path = folder / "history.jsonl"
+        self.marks = Marks(folder)
+        self._size = 0  # of the rows' file, as this process left it
 
-    def rows(self, report: Callable[[str], None] = print) -> list[Row]:
+    def rows(self, report: Report = print) -> list[Row]:
         """Every row, in the order of writing; lines that are none are left out, which is reported.
 
         Raises
         ------
         InputError
-            If rows are of another schema.
+            If rows are of another schema, or if a run has two that differ.
         """
-        return _records(self.path, Row, report)
+        self._size = self._bytes()
+        return once_each(_records(self.path, Row, report), self.path)
 
-    def measures(self) -> dict[str, Measures]:
+    def changed(self) -> bool:
+        """Has another process added rows since this one read or added some?"""
+        return self._bytes() != self._size
+
+    def measures(self, report: Report | None = None) -> dict[str, Measures]:
         """Run, or 'teacher' and its SHA-256 -> its measures; unreadable lines are left out."""
-        return {line["run"]: line for line in _records(self.measures_path, Measures)}
+        return {line["run"]: line for line in _records(self.measures_path, Measures, report)}
 
     def append(
         self, row: Row, measures: Measures | None = None, probes: Iterable[Probe] = ()
@@ -43,7 +60,10 @@ class Store:
             append_line(self.history_path, line)
         if measures:
             append_line(self.measures_path, measures)
-        append_line(self.path, row)
+        alone = not self.changed()
+        added = append_line(self.path, row)
+        if alone and self._bytes() == self._size + added:
+            self._size += added
 
     def note(self, measures: Measures) -> None:
         """Add measures that belong to no row: a teacher's."""
@@ -56,25 +76,48 @@ class Store:
         probes = _records(self.history_path, Probe)
         return list({(probe["run"], probe["step"]): probe for probe in probes}.values())
 
-    def mark(self, run: str) -> Path:
-        """The file that says a run is being trained; it holds the process's id."""
-        return self.folder / "running" / run
-
-    def running(self) -> list[str]:
-        """Runs that a living process of this machine is training now."""
-        return [path.name for path in _entries(self.folder / "running") if _alive(path)]
+    def _bytes(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
 
 
-def _records(path: Path, kind: type, report: Callable[[str], None] | None = None) -> list:
+def once_each(rows: Sequence[Row], path: Path) -> list[Row]:
+    """Each run once.
+
+    Raises
+    ------
+    InputError
+        If two rows of a run differ in what was found.
+    """
+    kept: dict[str, Row] = {}
+    for row in rows:
+        other = kept.setdefault(row["run"], row)
+        one, two = _found(other), _found(row)
+        if one != two:
+            raise InputError(
+                f"{path} holds two rows of {row['run']} that differ in {difference(one, two)}; "
+                f"remove the line of one of them"
+            )
+    return list(kept.values())
+
+
+def _found(row: Row) -> dict[str, Any]:
+    return {
+        "status": row["status"],
+        "val_accuracy": row["val_accuracy"],
+        "test_accuracy": row["test_accuracy"],
+    }
+
+
+def _records(path: Path, kind: type, report: Report | None = None) -> list:
     records = []
     for number, line in read_lines(path):
         if kind is Row:
             _same_schema(path, line)
-        wrong = fault(line, kind)
+        wrong = "damaged" if line is None else fault(line, kind)
         if not wrong:
             records.append(line)
         elif report:
-            report(f"{path}, line {number} is no row ({wrong}); its run counts as not done")
+            report(f"{path}, line {number} is left out ({wrong}); {LOST[kind]}")
     return records
 
 
@@ -82,17 +125,6 @@ def _same_schema(path: Path, line: Any) -> None:
     if isinstance(line, dict) and "run" in line and line.get("schema", 1) != SCHEMA:
         raise InputError(
             f"{path} holds rows of schema {line.get('schema', 1)}, and this version reads schema "
-            f"{SCHEMA}, in which n counts teacher calls; bring the folder up to date with: python "
-            f"-m ckdlib migrate {path.parent}, or choose another with --results"
+            f"{SCHEMA}, in which n counts teacher calls; bring the folder up to date with: "
+            f"python -m ckdlib migrate {path.parent}, or choose another with --results"
         )
-
-
-def _entries(folder: Path) -> Iterable[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _alive(mark: Path) -> bool:
-    try:
-        return is_alive(int(mark.read_text()))
-    except (OSError, ValueError):
-        return False

@@ -1,8 +1,8 @@
 """One student: from its task to its row, its measures and the probes along its training."""
 
 import json
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..images import Dataset, Views
 from ..metrics import accuracy, measure
 from ..records import SCHEMA, Measures, Probe, Row
 from ..reproducibility import code_version, device_name, versions
-from ..training import Progress, Result, fit, predict, validate
+from ..training import Moment, Progress, Result, fit, predict, validate
 from ..training.evaluate import TARGET_WEIGHTS
 from ..training.features import Features
 from .grid import profile
@@ -56,27 +56,27 @@ def train_student(
     task: Task,
     workspace: Workspace,
     deadline: float | None = None,
-    stop: threading.Event | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> StudentResult:
     """Train one student on the kept teacher calls; its weights and test logits are kept.
 
     Raises
     ------
     OutOfTime
-        Past `deadline`, or where `stop` is set, at the end of a round.
+        Past `deadline`, or where `stop` says so, after a step.
     """
+    mark = workspace.store.marks.alive(task.key)
 
-    def in_time() -> None:
-        late = deadline is not None and time.monotonic() > deadline
-        if late or (stop is not None and stop.is_set()):
+    def after_step(moment: Moment | None = None) -> None:
+        mark()
+        if stop() or (deadline is not None and time.monotonic() > deadline):
             raise OutOfTime
 
     def after_round(progress: Progress) -> None:
-        in_time()
         if every and progress.rounds % every == 0:
             probes.append(probe(task.key, inputs, net, progress))
 
-    in_time()
+    after_step()
     inputs = _inputs(task, workspace)
     every = _rounds_between_probes(task)
     probes: list[Probe] = []
@@ -91,6 +91,7 @@ def train_student(
         inputs.val_views,
         task.run.seed,
         after_round=after_round,
+        after_step=after_step,
         features=inputs.features,
         precision=workspace.precision,
     )

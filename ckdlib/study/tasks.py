@@ -1,23 +1,27 @@
 """Tasks: runs that were resolved once. Everything after that takes them as they are."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import methods, models
-from ..errors import InputError, difference
+from ..errors import InputError
 from ..files import writable_folder
 from ..images import Dataset, split
 from ..methods import INNER, Method, Problem
 from ..records import Row
-from .runs import Run, grouped, run_name
+from .runs import Run, grouped, needing_teacher, run_name
+from .store import Store
+from .tables import SHARED, check_table, rows_of_experiment
 from .workspace import Workspace
 
 Report = Callable[[str], None]
+Teachers = dict[tuple[str, str], str]  # (name of the images, model) -> SHA-256 of the weights
 
 
 @dataclass(frozen=True)
@@ -65,50 +69,119 @@ def open_images(
     return datasets
 
 
-def check(
-    runs: Sequence[Run],
-    workspace: Workspace,
-    datasets: Mapping[str, Dataset],
-    rows: Sequence[Row],
-) -> None:
-    """Refuse what cannot be run, before anything starts.
+@dataclass(frozen=True)
+class Prepared:
+    """Runs that were resolved and checked, before anything starts."""
+
+    runs: list[Run]
+    datasets: Mapping[str, Dataset]
+    rows: list[Row]  # that are there
+    tasks: dict[str, Task]
+    teachers: Teachers  # that are there, or that rows are of
+    precision: str
+    results: Path
+
+    @property
+    def left(self) -> list[Run]:
+        """The runs that have no row yet."""
+        done = {row["run"] for row in self.rows}
+        return [task.run for key, task in self.tasks.items() if key not in done]
+
+    def with_teachers(self, cards: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Task]:
+        """The tasks, now that every teacher is there."""
+        found = self.teachers | {name: card["weights_sha256"] for name, card in cards.items()}
+        if found == self.teachers:
+            return self.tasks
+        tasks = resolve(self.runs, self.datasets, found, self.precision)
+        check_tables(tasks.values(), self.rows, self.results)
+        return tasks
+
+
+def prepare(
+    runs: Sequence[Run], workspace: Workspace, store: Store, report: Report = print
+) -> Prepared:
+    """Resolve runs, and refuse what cannot be run or could not stand in a table with what is there.
 
     Raises
     ------
     InputError
-        If a run's n or method, or the results folder, cannot be used, or if its rows and those to
-        be made could not stand in one table.
+        If a run's n, method or images, or the results folder, cannot be used; if its rows and
+        those to be made could not stand in one table; or if the teacher of rows that are there is
+        not.
     """
     if not runs:
         raise InputError(
             "nothing to run: no experiment holds all of these; name one with --experiment"
         )
     writable_folder(workspace.results)
-    other = {row["precision"] for row in rows} - {workspace.precision}
-    if other:
-        raise InputError(
-            f"{workspace.results} holds rows of precision {', '.join(other)}, which no table "
-            f"mixes with {workspace.precision}; leave out --precision or choose another folder "
-            "with --results"
-        )
-    for dataset in datasets.values():
-        _same_transform(dataset, workspace, rows)
+    datasets = open_images(runs, workspace, report)
+    runs = [run for run in runs if run.dataset in datasets]
+    rows = store.rows(report)
     for name, n in grouped(runs, "dataset", "n"):
         split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
         for cell in grouped(runs, "dataset", "teacher", "student", "method"):
             _check_method(datasets[cell[0]], *cell[1:])
-
-
-def _same_transform(dataset: Dataset, workspace: Workspace, rows: Sequence[Row]) -> None:
-    own = json.loads(json.dumps(asdict(dataset.transform)))
-    for row in rows:
-        if row["dataset_sha256"] == dataset.digest and row["transform"] != own:
+    teachers: Teachers = {}
+    absent: Teachers = {}
+    for name, model in grouped(needing_teacher(runs), "dataset", "teacher"):
+        if digest := workspace.teacher_digest(datasets[name], model):
+            teachers[name, model] = digest
+        elif digest := teacher_of_rows(model, datasets[name], rows):
+            absent[name, model] = digest
+    tasks = resolve(runs, datasets, teachers | absent, workspace.precision)
+    done = {row["run"] for row in rows}
+    for key, task in tasks.items():
+        if key not in done and task.teacher_sha256 in absent.values():
             raise InputError(
-                f"{workspace.results} holds rows of the same images cut in another way "
-                f"({difference(row['transform'], own)}); choose another folder with --results, or "
-                "the same options (--no-flip, or flip in a notebook) as before"
+                f"{workspace.results} holds rows of a teacher {task.run.teacher} whose weights are "
+                f"not here (SHA-256 {task.teacher_sha256}); put them at "
+                f"{workspace.teacher_path(task.dataset, task.run.teacher)}, or choose another "
+                "folder with --results"
             )
+    check_tables(tasks.values(), rows, workspace.results)
+    known = teachers | absent
+    return Prepared(runs, datasets, rows, tasks, known, workspace.precision, workspace.results)
+
+
+def teacher_of_rows(model: str, dataset: Dataset, rows: Sequence[Row]) -> str | None:
+    """SHA-256 of the teacher that rows of these images are of; None where none is."""
+    for row in rows:
+        if (row["dataset_sha256"], row["teacher"]) == (dataset.digest, model):
+            if row["teacher_sha256"]:
+                return row["teacher_sha256"]
+    return None
+
+
+def check_tables(tasks: Iterable[Task], rows: Sequence[Row], results: Path) -> None:
+    """Refuse tasks whose rows could not stand in one table with those that are there.
+
+    Raises
+    ------
+    InputError
+        It names the difference in full, and the way out.
+    """
+    if not rows:
+        return
+    there = {row["run"] for row in rows}
+    planned: list[Any] = [_expected(task) for task in tasks if task.key not in there]
+    for experiment in sorted({line["experiment"] for line in planned}):
+        together = rows_of_experiment([*rows, *planned], experiment)
+        check_table(together, f"the rows of {results} and these runs")
+    for field in ("profile", "precision"):
+        for line in planned:
+            if line[field] != rows[0][field]:
+                raise InputError(
+                    f"the rows of {results} and these runs differ in {field}: {rows[0][field]} and "
+                    f"{line[field]}; {SHARED[field]}, or choose another folder with --results"
+                )
+
+
+def _expected(task: Task) -> dict[str, Any]:
+    """What is known of the row that a task will make."""
+    line = asdict(task.run) | dict(task.identity)
+    line |= {"run": task.key, "dataset": task.dataset.name}
+    return json.loads(json.dumps(line))
 
 
 def _check_method(dataset: Dataset, source: str, student: str, name: str) -> None:

@@ -1,15 +1,17 @@
 """The teachers of a batch: found or trained first, then asked, once, about all images it needs."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from .. import methods, models
-from ..errors import OutOfTime, choose
-from ..files import writable_folder, write_tensors
+from ..errors import InputError, OutOfTime, choose
+from ..files import Damaged, locked, read_tensors, writable_folder, write_tensors
 from ..images import Dataset, Views, split, teacher_view
 from ..methods import INNER
 from ..metrics import measure
@@ -32,7 +34,7 @@ def make_teacher(
     dataset_name: str | None = None,
     recipe: str | None = None,
     checkpoint: Path | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     time_budget: float | None = None,
     report: Report = print,
 ) -> dict:
@@ -44,6 +46,8 @@ def make_teacher(
         'reference' or 'fast'; the profile's own without.
     checkpoint : Path, optional
         A RepDistiller `.pth` to import instead of training.
+    seed : int, optional
+        Of weights and batches; 0 without.
     time_budget : float, optional
         Minutes.
 
@@ -51,6 +55,12 @@ def make_teacher(
     -------
     dict
         The teacher's card. A teacher that is there already is kept, unless a checkpoint is given.
+
+    Raises
+    ------
+    InputError
+        If the teacher that is there was trained by another recipe or seed than those given, or if
+        rows are of another one than the checkpoint.
     """
     choose("model", model, models.NAMES)
     if recipe is not None:
@@ -60,16 +70,37 @@ def make_teacher(
     dataset = workspace.dataset(dataset_name or chosen.dataset)
     device = torch.device(workspace.device)
     if checkpoint is not None:
+        _no_rows_of_another(checkpoint, dataset, model, workspace)
         return import_teacher(dataset, model, checkpoint, folder, device)
-    path = workspace.teacher_path(dataset, model)
-    if path.exists():
-        return load_teacher(path, dataset, model, device)[1]
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     own = RECIPES[recipe] if recipe else chosen.teacher_recipe
-    return _train(workspace, dataset, model, own, seed, deadline, report)
+    path = _found_or_trained(workspace, dataset, model, own, seed or 0, deadline, report)
+    card = load_teacher(path, dataset, model, device)[1]
+    asked = {"recipe": recipe and json.loads(json.dumps(asdict(own))), "seed": seed}
+    for name, value in asked.items():
+        if value is not None and value != card.get(name):
+            raise InputError(
+                f"{path} is there already, {card['source']}, of {name} {card.get(name)}, not "
+                f"{value}; remove it to train another, or choose another folder with --results"
+            )
+    return card
 
 
-def _train(
+def _no_rows_of_another(
+    checkpoint: Path, dataset: Dataset, model: str, workspace: Workspace
+) -> None:
+    """Refuse to put a teacher in the place of one that rows are of."""
+    for row in workspace.store.rows(lambda line: None):
+        same = (row["dataset_sha256"], row["teacher"]) == (dataset.digest, model)
+        if same and row["teacher_sha256"]:
+            raise InputError(
+                f"{workspace.results} holds rows of another teacher {model} (SHA-256 "
+                f"{row['teacher_sha256']}), which no table mixes with {checkpoint}; choose another "
+                "folder with --results"
+            )
+
+
+def _found_or_trained(
     workspace: Workspace,
     dataset: Dataset,
     model: str,
@@ -77,11 +108,21 @@ def _train(
     seed: int,
     deadline: float | None,
     report: Report,
-) -> dict:
-    folder = workspace.results / "teachers"
-    device = torch.device(workspace.device)
-    precision = workspace.precision
-    return train_teacher(dataset, model, recipe, folder, device, seed, deadline, report, precision)
+) -> Path:
+    """The weights of a teacher, which is trained if it is not there, by one batch alone."""
+    folder, device = workspace.results / "teachers", torch.device(workspace.device)
+    path = workspace.teacher_path(dataset, model)
+    if path.exists():
+        return path
+
+    def waiting() -> None:
+        report(f"teacher {model} is being trained by another batch; this one waits")
+
+    with locked(path.with_suffix(".lock"), waiting):
+        if not path.exists():
+            precision = workspace.precision
+            train_teacher(dataset, model, recipe, folder, device, seed, deadline, report, precision)
+    return path
 
 
 def open_teachers(
@@ -96,10 +137,8 @@ def open_teachers(
     teachers = {}
     for (name, model), part in sorted(grouped(needing_teacher(runs), "dataset", "teacher").items()):
         dataset = datasets[name]
-        path = workspace.teacher_path(dataset, model)
-        if not path.exists():
-            recipe = profile(part[0].profile).teacher_recipe
-            _train(workspace, dataset, model, recipe, 0, deadline, report)
+        recipe = profile(part[0].profile).teacher_recipe
+        path = _found_or_trained(workspace, dataset, model, recipe, 0, deadline, report)
         teachers[name, model] = load_teacher(path, dataset, model, device)
     return teachers
 
@@ -124,7 +163,7 @@ def ask_teachers(
     for (name, model), part in by_teacher.items():
         net, card = teachers[name, model]
         dataset = part[0].dataset
-        _measure(net, card["weights_sha256"], workspace, dataset)
+        _measure(net, card["weights_sha256"], workspace, dataset, report)
         for seed, same in sorted(grouped(part, "run.seed").items()):
             if deadline is not None and time.monotonic() > deadline:
                 raise OutOfTime(
@@ -170,11 +209,18 @@ def later_white_box(run: Run) -> int:
     return max(sizes)
 
 
-def _measure(net: Network, digest: str, workspace: Workspace, dataset: Dataset) -> None:
-    """The teacher's test logits and measures, once."""
-    path = workspace.teacher_logits(digest)
-    if not path.exists():
-        test = Views(dataset.test, dataset.transform, workspace.device)
-        logits = predict(net, test)
-        workspace.store.note(measure(f"teacher {digest}", logits, test.labels))
-        write_tensors(path, {"test": logits})  # last: its presence says that both are there
+def _measure(
+    net: Network, digest: str, workspace: Workspace, dataset: Dataset, report: Report
+) -> None:
+    """The teacher's test logits and measures, once; again where they are damaged."""
+    path, store = workspace.teacher_logits(digest), workspace.store
+    name = f"teacher {digest}"
+    try:
+        if path.exists() and read_tensors(path) and name in store.measures():
+            return
+    except Damaged as error:
+        report(f"{error}: it is made again")
+    test = Views(dataset.test, dataset.transform, workspace.device)
+    logits = predict(net, test)
+    store.note(measure(name, logits, test.labels))
+    write_tensors(path, {"test": logits})

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputError, choose
-from ..images import Dataset, load_dataset
+from ..errors import choose
+from ..images import Dataset, check_size, load_dataset
 from ..reproducibility import PRECISIONS, choose_device, own_precision
 from ..teachers import Ledger, read_card, weights_path
 from .home import home
@@ -44,6 +44,11 @@ class Workspace:
             return own
         return published if read_card(published)["dataset_sha256"] == dataset.digest else own
 
+    def teacher_digest(self, dataset: Dataset, model: str) -> str | None:
+        """SHA-256 of the weights of the batch's teacher; None where there is none."""
+        path = self.teacher_path(dataset, model)
+        return read_card(path)["weights_sha256"] if path.exists() else None
+
     def teacher_logits(self, teacher_sha256: str) -> Path:
         """Where a teacher's logits of the test images are kept."""
         return self.results / "logits" / f"teacher-{teacher_sha256[:16]}.safetensors"
@@ -51,7 +56,8 @@ class Workspace:
     def ledger(self, dataset: Dataset, teacher_sha256: str, seed: int) -> Ledger:
         """The teacher's calls; each seed shows every image in one random view of its own."""
         view = dataset.transform.view(seed)
-        return Ledger(self.results / "ledger", teacher_sha256, dataset.digest, view)
+        folder, classes = self.results / "ledger", len(dataset.classes)
+        return Ledger(folder, teacher_sha256, dataset.digest, view, classes=classes)
 
 
 def open_workspace(
@@ -74,9 +80,8 @@ def open_workspace(
     InputError
         If the device is not there, or a value makes no sense.
     """
-    if image_size is not None and image_size < 8:
-        raise InputError(f"image size {image_size}: the networks take images of 8 to 64 pixels")
-    results = Path(results).resolve()
+    check_size(image_size)
+    results = _whole(results)
     device = choose_device(device)
     if precision is None:
         rows = Store(results).rows(lambda line: None)
@@ -84,11 +89,15 @@ def open_workspace(
     choose("precision", precision, PRECISIONS)
     return Workspace(
         results=results,
-        data=Path(data or home() / "data").resolve(),
-        cache=Path(cache or home() / "data" / "cache").resolve(),
-        teachers=Path(teachers or home() / "teachers").resolve(),
+        data=_whole(data or home() / "data"),
+        cache=_whole(cache or home() / "data" / "cache"),
+        teachers=_whole(teachers or home() / "teachers"),
         device=device,
         image_size=image_size,
         flip=flip,
         precision=precision,
     )
+
+
+def _whole(path: str | Path) -> Path:
+    return Path(path).expanduser().resolve()

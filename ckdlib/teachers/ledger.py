@@ -6,23 +6,23 @@ feature maps (float16, read through a memory map); it is written beside and rena
 batch loses at most the shard in the making.
 """
 
-import fcntl
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import read_tensors, write_tensors
+from ..files import locked, read_tensors, write_tensors
 from ..methods.terms import Shape
 from ..reproducibility import sha256
 from ..training.features import Features
+from .answers import checked_answers
 
 # inputs [B, 3, H, W] -> logits [B, C], or (maps, each [B, ...], and logits)
-Teacher = Callable[[Tensor], Tensor | tuple[Sequence[Tensor], Tensor]]
+Teacher = Callable[[Tensor], Any]
 GIB = 2**30
 FEATURE_LIMIT = 4 * GIB  # bytes of feature maps that one ledger may hold
 
@@ -44,6 +44,8 @@ class Ledger:
         Images shown at a time, whose answers are then written.
     feature_limit : int
         Bytes of feature maps that may be kept.
+    classes : int, optional
+        Logits an answer must have; without, as many as the first one has.
     """
 
     def __init__(
@@ -55,27 +57,48 @@ class Ledger:
         budget: int | None = None,
         shard: int = 1024,
         feature_limit: int = FEATURE_LIMIT,
+        classes: int | None = None,
     ):
         self.origin = {"teacher": teacher, "dataset": dataset, "view": view}
-        self.folder = (
-            folder / sha256(*(f"{name}={value};" for name, value in self.origin.items()))[:16]
-        )
+        name = sha256(*(f"{name}={value};" for name, value in self.origin.items()))[:16]
+        self.folder = folder / name
         self.budget, self.shard, self.feature_limit = budget, shard, feature_limit
+        self.classes = classes
 
     def _shards(self) -> list[dict[str, Tensor]]:
-        return [read_tensors(path)[0] for path in sorted(self.folder.glob("calls-*.safetensors"))]
+        shards = []
+        for path in self._files():
+            remedy = (
+                "its calls are lost, and will be made and counted again if it is removed: put a "
+                f"copy back, or rm {path}"
+            )
+            tensors, origin = read_tensors(path, remedy)
+            self._check(path, tensors, origin)
+            shards.append(tensors)
+        return shards
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("calls-*.safetensors"))
+
+    def _check(self, path: Path, tensors: dict[str, Tensor], origin: dict[str, str]) -> None:
+        """Refuse a shard that is not of this ledger."""
+        for name, own in self.origin.items():
+            if origin.get(name) != own:
+                raise InputError(
+                    f"{path} holds answers of another {name} ({origin.get(name)}; this ledger's is "
+                    f"{own}); put it back where it was, or rm {path}"
+                )
+        width = tensors["logits"].shape[1]
+        if self.classes is not None and width != self.classes:
+            raise InputError(
+                f"{path} holds answers of {width} logits about {self.classes} classes; they are of "
+                f"another network: rm -r {self.folder}, and ask the right one"
+            )
 
     @property
     def calls(self) -> int:
         """How many calls were made and kept."""
         return sum(len(shard["index"]) for shard in self._shards())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / "lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def ask(
         self,
@@ -86,6 +109,9 @@ class Ledger:
         missing_features: str = "raise",
     ) -> Tensor:
         """The teacher's logits for training images; only those never asked before cost a call.
+
+        Answers are checked before they are kept; of a shard with some that cannot be used the
+        others are kept.
 
         Parameters
         ----------
@@ -110,37 +136,55 @@ class Ledger:
             Before any call, if the budget, the limit of kept maps or `missing_features` does not
             allow it; or if an answer is not finite or of another shape than promised.
         """
-        with self._locked():
+        with locked(self.folder / "lock"):
             shards = self._shards()
-            every, known = _indices(shards), _indices(shards, bool(features))
-            missing = index[
-                ~torch.isin(index, every if missing_features == "skip" else known)
-            ].unique()
-            if missing_features == "raise" and (without := int(torch.isin(missing, every).sum())):
-                raise InputError(
-                    f"the features of {without} calls were not kept, which white-box methods "
-                    "need; --add-features makes these calls a second time and counts them again"
-                )
-            if self.budget is not None and len(every) + len(missing) > self.budget:
-                raise InputError(
-                    f"{len(missing)} more teacher calls are needed, but {len(every)} of the "
-                    f"budget of {self.budget} are made; raise the budget or lower n"
-                )
-            size = 2 * sum(map(prod, features)) * (len(known) + len(missing))
-            if size > self.feature_limit:
-                raise InputError(
-                    f"the features of {len(known) + len(missing)} calls take {size / GIB:.1f} "
-                    f"GiB, more than the limit of {self.feature_limit / GIB:g} GiB; lower n or "
-                    "raise feature_limit"
-                )
-            for number, part in enumerate(
-                missing.split(self.shard) if len(missing) else (), len(every)
-            ):
-                tensors = {"index": part} | _answers(teacher(view(part)), len(part), features)
-                write_tensors(
-                    self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin
-                )
+            missing = self._missing(index, shards, features, missing_features)
+            classes = shards[0]["logits"].shape[1] if shards else self.classes
+            for part in missing.split(self.shard) if len(missing) else ():
+                answers = checked_answers(teacher(view(part)), len(part), classes, features)
+                good = answers.good
+                if good.any():
+                    tensors = {name: value[good] for name, value in answers.tensors.items()}
+                    self._keep({"index": part[good]} | tensors)
+                    classes = tensors["logits"].shape[1]
+                answers.raise_if_bad()
         return self.kept(index)
+
+    def _keep(self, tensors: dict[str, Tensor]) -> None:
+        files = self._files()
+        number = int(files[-1].stem.removeprefix("calls-")) + 1 if files else 0
+        write_tensors(self.folder / f"calls-{number:08d}.safetensors", tensors, **self.origin)
+
+    def _missing(
+        self,
+        index: Tensor,
+        shards: Sequence[dict[str, Tensor]],
+        features: Sequence[Shape],
+        missing_features: str,
+    ) -> Tensor:
+        """The images to ask about, each once; InputError if that may not be."""
+        every, known = _indices(shards), _indices(shards, bool(features))
+        held = every if missing_features == "skip" else known
+        missing = index[~torch.isin(index, held)].unique()
+        without = int(torch.isin(missing, every).sum())
+        if missing_features == "raise" and without:
+            raise InputError(
+                f"the features of {without} calls were not kept, which white-box methods need; "
+                "--add-features makes these calls a second time and counts them again"
+            )
+        if self.budget is not None and len(every) + len(missing) > self.budget:
+            raise InputError(
+                f"{len(missing)} more teacher calls are needed, but {len(every)} of the budget of "
+                f"{self.budget} are made; raise the budget or lower n"
+            )
+        count = len(known) + len(missing)
+        size = 2 * sum(map(prod, features)) * count
+        if size > self.feature_limit:
+            raise InputError(
+                f"the features of {count} calls take {size / GIB:.1f} GiB, more than the limit of "
+                f"{self.feature_limit / GIB:g} GiB; lower n or raise feature_limit"
+            )
+        return missing
 
     def kept(self, index: Tensor) -> Tensor:
         """Logits of calls that were made before.
@@ -199,27 +243,3 @@ def _places(known: Tensor, index: Tensor, what: str) -> Tensor:
         )
     order = torch.argsort(known, stable=True)
     return order[torch.searchsorted(known[order], index)]
-
-
-def _answers(answer, count: int, shapes: Sequence[Shape]) -> dict[str, Tensor]:
-    """A teacher's answer as tensors to keep.
-
-    InputError if it is not finite or of another shape than promised.
-    """
-    maps, logits = answer if shapes else ((), answer)
-    logits = torch.as_tensor(logits).detach().float().cpu()
-    if logits.shape[0] != count or not torch.isfinite(logits).all():
-        raise InputError(
-            f"the teacher gave {tuple(logits.shape)} or non-finite logits for {count} images; it "
-            f"must give finite logits [{count}, classes]"
-        )
-    maps = [level.detach().half().cpu() for level in maps]
-    given = [tuple(level.shape) for level in maps]
-    if given != [(count, *shape) for shape in shapes] or not all(
-        torch.isfinite(level).all() for level in maps
-    ):
-        raise InputError(
-            f"the teacher gave features {given} or some that float16 cannot hold; finite ones of "
-            f"shapes {list(shapes)} were promised"
-        )
-    return {"logits": logits} | {f"feature{level}": values for level, values in enumerate(maps)}

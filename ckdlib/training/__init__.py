@@ -2,12 +2,13 @@
 
 from ..recipes import FAST, RECIPES, REFERENCE, Recipe
 from .evaluate import calibrate, predict, validate
-from .loop import Progress, Result, fit
+from .loop import Moment, Progress, Result, fit
 
 __all__ = [
     "FAST",
     "RECIPES",
     "REFERENCE",
+    "Moment",
     "Progress",
     "Recipe",
     "Result",

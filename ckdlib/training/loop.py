@@ -42,7 +42,8 @@ class Saved(NamedTuple):
     """What a killed training goes on from."""
 
     rounds: int
-    tensors: dict[str, Tensor]  # of network, helpers and optimiser
+    steps: int  # of the round that it was in
+    tensors: dict[str, Tensor]  # of network, helpers and optimiser, and the round's summed loss
 
 
 class Progress(NamedTuple):
@@ -55,6 +56,14 @@ class Progress(NamedTuple):
     save: Callable[[], Saved]
 
 
+class Moment(NamedTuple):
+    """Where a training is after a step."""
+
+    step: int
+    loss: Callable[[], float]  # mean over the round so far; waits for the device
+    save: Callable[[], Saved]
+
+
 def fit(
     net: Network,
     method: Method,
@@ -64,6 +73,7 @@ def fit(
     val_views: Views | None = None,
     seed: int = 0,
     after_round: Callable[[Progress], None] | None = None,
+    after_step: Callable[[Moment], None] | None = None,
     resume: Saved | None = None,
     features: Features | None = None,
     precision: str = "float32",
@@ -85,6 +95,8 @@ def fit(
         The order of images, their views and the helpers' draws have generators of their own.
     after_round : callable, optional
         Called at the end of each round; its `save()` gives what `resume` takes.
+    after_step : callable, optional
+        Called after each step; what it raises ends the training there.
     resume : Saved, optional
         Of a training without validation.
     features : Features, optional
@@ -108,7 +120,7 @@ def fit(
         )
         if resume:
             training.go_on_from(resume)
-        return training.run(after_round)
+        return training.run(after_round, after_step)
 
 
 class _Training:
@@ -156,17 +168,22 @@ class _Training:
             )
         self.signal = ScheduleSignal()
         self.rounds = 0
+        self.first = 0  # steps of the round that were taken before, in a resumed training
         self.step = 0  # optimiser steps so far
         self.images = 0  # that went through the student
         self.loss = nan
 
-    def run(self, after_round: Callable[[Progress], None] | None) -> Result:
+    def run(
+        self,
+        after_round: Callable[[Progress], None] | None,
+        after_step: Callable[[Moment], None] | None,
+    ) -> Result:
         """Rounds until the schedule ends them, or the loss is no number any more."""
         modules = self.steps.modules
         best = _state(modules)
         best_score, best_step, status = nan, 0, "done"
         while not self.signal.stop:
-            self._round()
+            self._round(after_step)
             if not isfinite(self.loss):
                 status = "diverged"
                 break
@@ -182,8 +199,14 @@ class _Training:
         seconds = time.perf_counter() - self.started
         return Result(status, best_score, best_step, self.step, self.images, seconds)
 
-    def _round(self) -> None:
-        images, loss = self.steps.take(self._draw())
+    def _round(self, after_step: Callable[[Moment], None] | None) -> None:
+        def tell(taken: int) -> None:
+            if after_step:
+                step = self.step + taken
+                after_step(Moment(step, lambda: self._mean_loss(taken), lambda: self.save(taken)))
+
+        images, loss = self.steps.take(self._draw(), self.first, tell)
+        self.first = 0
         self.images += images
         self.loss = loss.item()
         self._count_round()
@@ -207,23 +230,30 @@ class _Training:
         shapes = [(len(batch), batch.shape[1]) for batch in batches]
         return Round(shapes, positions, views, lam, torch.tensor(rates))
 
-    def save(self) -> Saved:
-        """What this training could go on from."""
+    def _mean_loss(self, taken: int) -> float:
+        return self.steps.total.item() / taken
+
+    def save(self, taken: int = 0) -> Saved:
+        """What this training could go on from, `taken` steps into its round."""
         tensors = dict(self.steps.modules.state_dict())
+        tensors["total_loss"] = self.steps.total
         for i, moment in enumerate(self.steps.moments):
             tensors[f"momentum.{i}"] = moment
-        return Saved(self.rounds, {name: value.clone() for name, value in tensors.items()})
+        return Saved(self.rounds, taken, {name: value.clone() for name, value in tensors.items()})
 
     def go_on_from(self, saved: Saved) -> None:
         """Be where `save` was called: weights, momentum and every generator."""
-        weights = {k: v for k, v in saved.tensors.items() if not k.startswith("momentum.")}
-        self.steps.modules.load_state_dict(weights)
+        names = self.steps.modules.state_dict()
+        self.steps.modules.load_state_dict({name: saved.tensors[name] for name in names})
         for i, moment in enumerate(self.steps.moments):
             moment.copy_(saved.tensors[f"momentum.{i}"])
         for _ in range(saved.rounds):  # draw what was drawn, so that the next draws are the same
             self.images += len(self._draw().positions)
             self.signal = self.schedule.observe(nan)
             self._count_round()
+        self.first = saved.steps
+        if saved.steps:
+            self.steps.total.copy_(saved.tensors["total_loss"])
 
 
 def _helpers(

@@ -95,6 +95,11 @@ SCHEDULES: dict[str, type[Plateau] | type[OneCycle] | type[Milestones]] = {
 }
 
 
+def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
+    """Optimiser steps of a training, at most."""
+    return recipe.steps or recipe.max_epochs * epoch_steps
+
+
 def start(recipe: Recipe, epoch_steps: int) -> Schedule:
     """The schedule of one training whose epoch has `epoch_steps` steps."""
     choose("schedule", recipe.schedule, SCHEDULES)

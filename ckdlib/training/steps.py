@@ -3,7 +3,7 @@
 A step does the same work on the same memory every time, so that CUDA can record it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add
 from typing import NamedTuple
@@ -133,15 +133,39 @@ class Steps:
         """The momentum of each parameter."""
         return [state["momentum_buffer"] for state in self.optimiser.state.values()]
 
-    def take(self, draws: Round) -> tuple[int, Tensor]:
-        """Take the steps of a round: images that went through the student, and the mean loss."""
+    def take(
+        self, draws: Round, first: int = 0, after_step: Callable[[int], None] | None = None
+    ) -> tuple[int, Tensor]:
+        """Take the steps of a round.
+
+        Parameters
+        ----------
+        draws : Round
+        first : int
+            Steps of it that were taken before; `total` holds their losses.
+        after_step : callable, optional
+            Told after each step how many of the round were taken.
+
+        Returns
+        -------
+        int
+            Images that went through the student.
+        Tensor, 0-d
+            The mean loss.
+        """
         if self.room is None:
             self.room = Room.like(draws, self.batch, self.device)
         self.room.hold(draws)
-        for counter in (self.at, self.step, self.total):
-            counter.zero_()
+        images = sum(k * count for k, count in draws.shapes[:first])
+        self.at.fill_(images)
+        self.step.fill_(first)
+        if not first:
+            self.total.zero_()
         self.modules.train()
-        images = sum(self._take(shape) for shape in draws.shapes)
+        for taken, shape in enumerate(draws.shapes[first:], first + 1):
+            images += self._take(shape)
+            if after_step:
+                after_step(taken)
         return images, self.total / len(draws.shapes)
 
     def _one(self, shape: Shape) -> int:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ckdlib.errors import InputError
-from ckdlib.images import Images, Transform, Views, load_dataset, pixels, sources, split
+from ckdlib.images import Images, Transform, Views, decoding, load_dataset, pixels, sources, split
 from ckdlib.reproducibility import generator
 
 
@@ -127,7 +127,7 @@ def test_the_most_calls_are_said_and_are_possible(total):
 def test_a_folder_is_decoded_once(folder, tmp_path, monkeypatch):
     first = load_dataset(str(folder), tmp_path, tmp_path / "cache")
     assert first.classes == ("cat", "dog") and first.train.pixels.shape == (16, 12, 12, 3)
-    monkeypatch.setattr(sources, "_decode", lambda *_: pytest.fail("decoded twice"))
+    monkeypatch.setattr(decoding, "decode", lambda *_: pytest.fail("decoded twice"))
     again = load_dataset(str(folder), tmp_path, tmp_path / "cache")
     assert again.digest == first.digest and torch.equal(again.train.pixels, first.train.pixels)
 

@@ -348,9 +348,9 @@ def test_rows_of_different_studies_are_not_mixed(change):
     with pytest.raises(InputError, match="differ in") as error:
         frame([row("kd", 100, 1, 50, **plain), row("kd", 200, 1, 50, **plain | change)])
     for name, says in (
-        ("transform", "(flip False and True)"),
-        ("definition", "(terms.kl.weight 1.0 and 9.0)"),
-        ("recipe", "(steps 1 and 2)"),
+        ("transform", "flip False and True"),
+        ("definition", "terms.kl.weight 1.0 and 9.0"),
+        ("recipe", "steps 1 and 2"),
     ):
         assert (says in str(error.value)) == (name in change)
     frame(

@@ -38,16 +38,14 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
     tasks = resolve([run], {"digits": here.dataset("digits")}, {}, "float32")
     ((key, task),) = tasks.items()
     result = StudentResult(a_row(run=key), None, [])
-    monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(key, result)]))
+    monkeypatch.setattr(batch_module, "train_students", lambda *_: iter([(task, result)]))
     taken = []
     for count in (0, 10_000):
         store = large(here.results.parent / f"rows{count}", count)
-        known = store.rows()  # opening is timed above
-        pace = plan.Pace(known)
+        pace = plan.Pace(store.rows())  # opening is timed above
+        students = batch_module._Students([task], 1, store, pace, lambda line: None)
         started = time.perf_counter()
-        batch_module._train(
-            [task], tasks, pace, replace(here, results=store.folder), 1, None, lambda line: None
-        )
+        students.train(replace(here, results=store.folder), 1, None)
         taken.append(time.perf_counter() - started)
     assert taken[1] < taken[0] + 0.1
 

@@ -1,6 +1,7 @@
 """Profiles and runs as data; the store of rows."""
 
 import json
+import os
 import re
 from collections import Counter
 from dataclasses import asdict, replace
@@ -228,7 +229,7 @@ def test_every_missing_seed_counts():
         ({"calls": [0]}, "n = 0 is too few teacher calls"),
         ({"calls": [7]}, "n = 7 is too few.*at least 8"),
         ({"seeds": [-1]}, "seed -1 is negative"),
-        ({"learning_rates": [0.0]}, "learning rate 0.0 is not positive"),
+        ({"learning_rates": [0.0]}, "learning rate 0.0 is no positive number"),
     ],
 )
 def test_bad_selections(options, says):
@@ -338,13 +339,25 @@ def test_a_torn_line_costs_that_line_only(tmp_path):
 
 
 def test_a_mark_counts_while_its_process_lives(tmp_path):
-    import os
-
-    store = Store(tmp_path)
-    for name, content in (("mine", os.getpid()), ("dead", 2**22 + 1), ("torn", "")):
-        store.mark(name).parent.mkdir(exist_ok=True)
-        store.mark(name).write_text(str(content))
-    assert store.running() == ["mine"]
+    marks = Store(tmp_path).marks
+    assert marks.take("mine") and not marks.take("mine")
+    own = json.loads((marks.folder / "mine").read_text())
+    odd = {
+        "dead": own | {"pid": 2**22 + 1},
+        "pid that came again": own | {"began": own["began"] - 1},
+        "another host": own | {"host": "elsewhere", "pid": 1},
+        "lapsed": own | {"host": "elsewhere"},
+        "list": [],
+        "nothing": {},
+    }
+    for name, content in odd.items():
+        (marks.folder / name).write_text(json.dumps(content))
+    (marks.folder / "torn").write_text('{"host"')
+    os.utime(marks.folder / "lapsed", (0, 0))
+    assert marks.held() == ["another host", "mine"]
+    assert marks.take("dead") and marks.take("torn") and not marks.take("another host")
+    marks.release("mine")
+    assert marks.held() == ["another host", "dead", "torn"]
 
 
 def test_time_is_expected_from_like_rows():

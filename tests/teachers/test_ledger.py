@@ -92,11 +92,100 @@ def test_images_never_shown_have_no_answer(ledger):
         ledger.kept(torch.tensor([1, 7]))
 
 
-@pytest.mark.parametrize("answer", [torch.full((2, 3), float("nan")), torch.zeros(1, 3)])
-def test_unusable_answers_are_not_kept(ledger, answer):
-    with pytest.raises(InputError, match="it must give finite logits"):
+@pytest.mark.parametrize("answer, says", [
+    (torch.full((2, 3), float("nan")), "2 of 2 answers of the teacher are not finite"),
+    (torch.zeros(1, 3), r"gave \[1, 3\] for 2 images"),
+    (torch.zeros(2), r"gave \[2\] \(labels\?\) for 2 images"),
+    (torch.zeros(2, 1), r"gave \[2, 1\] \(labels\?\) for 2 images"),
+    (torch.zeros(2, 5), "gave 5 logits an image, but there are 3 classes"),
+    (torch.zeros(2, 2, 3), r"gave \[2, 2, 3\] for 2 images"),
+    ([[1.0, 2.0, 3.0], [1.0]], "gave a list of 2 for 2 images"),
+    ({"logits": torch.zeros(2, 3)}, "gave a dict of logits"),
+    (torch.zeros(2, 3, dtype=torch.complex64), "gave a Tensor"),
+    (None, r"gave nothing \(None\)"),
+    ("cat", "gave a str"),
+])  # fmt: skip
+def test_unusable_answers_are_not_kept(tmp_path, answer, says):
+    ledger = Ledger(tmp_path, "teacher", "dataset", "view", classes=3)
+    with pytest.raises(InputError, match=says) as error:
         ledger.ask(torch.arange(2), view, lambda images: answer)
-    assert ledger.calls == 0
+    assert ledger.calls == 0 and "\n" not in str(error.value)
+    ledger.ask(torch.arange(2), view, Counting())  # a mended teacher is asked again
+    assert ledger.calls == 2
+
+
+@pytest.mark.parametrize("kind", [
+    torch.Tensor.double, torch.Tensor.half, torch.Tensor.numpy, torch.Tensor.tolist,
+    lambda logits: logits[:, None], lambda logits: list(map(tuple, logits.tolist())),
+    lambda logits: logits.requires_grad_(), torch.Tensor.int,
+])  # fmt: skip
+def test_answers_are_taken_where_there_is_no_doubt(tmp_path, kind):
+    ledger = Ledger(tmp_path, "teacher", "dataset", "view", classes=3)
+    answers = ledger.ask(torch.arange(4), view, lambda images: kind(Counting()(images)))
+    assert answers.dtype == torch.float32 and not answers.requires_grad
+    assert torch.equal(answers, Counting()(torch.arange(4)))
+
+
+def test_the_good_part_of_a_shard_is_kept(ledger):
+    def sick(images):
+        logits = Counting()(images)
+        logits[images == 2, 1] = float("inf")
+        return logits
+
+    with pytest.raises(InputError, match="1 of 4 answers of the teacher are not finite"):
+        ledger.ask(torch.arange(10), view, sick)
+    assert ledger.calls == 3
+    rest = Counting()
+    answers = ledger.ask(torch.arange(10), view, rest)
+    assert 2 in rest.shown and len(rest.shown) == 7
+    assert torch.equal(answers, Counting()(torch.arange(10)))
+
+
+def test_answers_of_another_width_are_refused_whenever_they_come(ledger, tmp_path):
+    ledger.ask(torch.arange(4), view, Counting())
+    with pytest.raises(InputError, match="gave 5 logits an image, but there are 3 classes"):
+        ledger.ask(torch.arange(8), view, lambda images: torch.zeros(len(images), 5))
+    of_ten = Ledger(tmp_path, "teacher", "dataset", "view", classes=10)
+    with pytest.raises(InputError, match="3 logits about 10 classes.*rm -r") as error:
+        of_ten.kept(torch.arange(4))
+    assert str(ledger.folder) in str(error.value)
+
+
+def test_a_shard_that_was_removed_is_asked_for_again_and_costs_no_other(ledger):
+    ledger.ask(torch.arange(12), view, Counting())
+    first, *others = sorted(ledger.folder.glob("calls-*"))
+    first.unlink()
+    before = {path: path.read_bytes() for path in others}
+    ledger.ask(torch.arange(16), view, Counting())
+    assert {path: path.read_bytes() for path in others} == before and ledger.calls == 16
+
+
+@pytest.mark.parametrize("place", [3, 200, -1])
+def test_a_damaged_shard_is_never_used(ledger, place):
+    """In its length, its header and its numbers."""
+    ledger.ask(torch.arange(8), view, Counting())
+    path = sorted(ledger.folder.glob("calls-*"))[1]
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    for use in (lambda: ledger.kept(torch.arange(2)), lambda: ledger.calls):
+        with pytest.raises(InputError, match=f"{path} is damaged .*rm {path}") as error:
+            use()
+    assert "\n" not in str(error.value)
+    path.unlink()  # what the message tells
+    asked = Counting()
+    ledger.ask(torch.arange(8), view, asked)
+    assert asked.shown == [4, 5, 6, 7]
+
+
+def test_a_shard_of_another_ledger_is_refused(ledger, tmp_path):
+    ledger.ask(torch.arange(4), view, Counting())
+    other = Ledger(tmp_path, "another teacher", "dataset", "view")
+    other.folder.mkdir()
+    (path,) = ledger.folder.glob("calls-*")
+    path.rename(other.folder / path.name)
+    with pytest.raises(InputError, match="answers of another teacher .teacher; this ledger's is"):
+        other.kept(torch.arange(4))
 
 
 # Feature maps.
@@ -133,7 +222,7 @@ def test_features_are_read_through_a_map_of_float16_files(tmp_path):
         view,
         lambda images: (
             [images.float().view(-1, 1, 1, 1).expand(-1, *shape)],
-            images[:, None].float(),
+            images[:, None].float().expand(-1, 3),
         ),
         [shape],
     )
@@ -189,9 +278,7 @@ def test_the_limit_of_kept_features_is_checked_before_any_call(tmp_path):
 
 
 def test_features_that_are_not_as_promised_are_not_kept(ledger):
-    with pytest.raises(
-        InputError, match=r"\[\(2, 2, 3, 3\), \(2, 4\)\] or some that float16 cannot hold"
-    ):
+    with pytest.raises(InputError, match=r"features of shapes \[\(2, 2, 3, 3\), \(2, 4\)\], and"):
         ledger.ask(torch.arange(2), view, seeing, [(2, 3, 3), (5,)])
     with pytest.raises(InputError, match="float16 cannot hold"):
         ledger.ask(torch.tensor([70000]), view, seeing, SHAPES)

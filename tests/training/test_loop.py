@@ -103,17 +103,25 @@ def test_the_same_seed_gives_the_same_student(parts):
     assert equal(first, second) and not equal(first, other)
 
 
+@pytest.mark.parametrize("step", [1, 3, 4, 5])
 @pytest.mark.parametrize("method", ["ce", "crd", "ckd_pairs"])
-def test_a_resumed_training_equals_an_uninterrupted_one(parts, method):
-    kept = {}
+def test_a_resumed_training_equals_an_uninterrupted_one(parts, method, step):
+    """Wherever it stops: within a round or at its end."""
+    kept, losses = {}, []
 
-    def keep(progress):
-        if progress.rounds == 2:
-            kept["saved"] = progress.save()
+    def keep(moment):
+        if moment.step == step:
+            kept["saved"] = moment.save()
+
+    def note(progress):
+        losses.append(progress.loss)
 
     without = (*parts[:2], None)  # teachers are trained without validation
-    whole, first = fit(without, method=method, after_round=keep)
-    resumed, second = fit(without, method=method, resume=kept["saved"])
+    whole, first = fit(without, method=method, after_step=keep, after_round=note)
+    before = losses.copy()
+    resumed, second = fit(without, method=method, resume=kept["saved"], after_round=note)
+    if method != "crd":
+        assert losses == before + before[kept["saved"].rounds :]
     if method != "crd":  # CRD draws its negatives from the device's own generator
         assert equal(whole, resumed)
     assert (first.steps, first.student_passes) == (second.steps, second.student_passes)

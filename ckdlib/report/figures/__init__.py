@@ -1,7 +1,8 @@
 """Figures of what `report` computes; a method is drawn the same in each."""
 
 from . import claims
-from .curves import accuracy_curves, calls_saved, differences, dots, history, spectra
+from .curves import accuracy_curves, calls_saved, differences, dots, history
+from .singular_values import spectra
 from .style import ordered, save, style
 from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
 

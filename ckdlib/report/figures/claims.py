@@ -34,11 +34,11 @@ def overview(judged: pd.DataFrame) -> Figure:
     """
     kinds = [kind for kind in ("number", "direction") if kind in judged]
     wheres = list(dict.fromkeys(judged["where"]))
-    figure, panels = _figure(0.9 + 0.22 * (len(wheres) + 1), 2.4 + 3 * len(kinds), len(kinds))
+    figure, (panels,) = _figure(0.9 + 0.22 * (len(wheres) + 1), 2.4 + 3 * len(kinds), len(kinds))
     for panel, kind in zip(panels, kinds, strict=True):
-        parts = [judged, *(judged[judged["where"] == where] for where in wheres)]
-        for place, part in enumerate(parts):
-            _bar(panel, place, part.loc[part[kind] != "", kind].value_counts())
+        _bar(panel, 0, judged[kind])
+        for place, where in enumerate(wheres, 1):
+            _bar(panel, place, judged.loc[judged["where"] == where, kind])
         panel.set(xlim=(0, 1.08), ylim=(len(wheres) + 0.5, -0.5), title=f"{kind}s")
         panel.set_yticks([])
         panel.set_xticks([])
@@ -47,19 +47,22 @@ def overview(judged: pd.DataFrame) -> Figure:
         panel.spines[["left", "bottom"]].set_visible(False)
     panels[0].set_yticks(range(len(wheres) + 1), ["all", *wheres], fontsize=8)
     panels[0].tick_params(left=False)
-    handles = [
-        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="#555555", label=outcome)
-        for outcome, look in LOOKS.items()
-    ]
+    handles = []
+    for outcome, look in LOOKS.items():
+        bar = Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="#555555", label=outcome)
+        handles.append(bar)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     return figure
 
 
-def _bar(panel: Axes, place: int, found: pd.Series) -> None:
+def _bar(panel: Axes, place: int, outcomes: pd.Series) -> None:
+    """A bar of a section's outcomes, their counts written on it."""
+    found = outcomes[outcomes != ""].value_counts()
     left, total = 0.0, found.sum()
     for outcome in OUTCOMES:
         if count := found.get(outcome, 0):
             look, width = LOOKS[outcome], count / total
+            box = {"facecolor": look.colour, "edgecolor": "none", "pad": 0.8}
             panel.barh(
                 place,
                 width,
@@ -79,9 +82,7 @@ def _bar(panel: Axes, place: int, found: pd.Series) -> None:
                 fontsize=7,
                 ha="center",
                 va="center",
-                bbox=None
-                if not look.hatch
-                else {"facecolor": look.colour, "edgecolor": "none", "pad": 0.8},
+                bbox=box if look.hatch else None,
             )
             left += width
     panel.text(1.01, place, total if total else "–", fontsize=7, va="center", color="#555555")
@@ -96,13 +97,12 @@ def numbers(judged: pd.DataFrame) -> Figure:
     shown = judged[~judged["number"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
         return _empty("no number has been judged: not yet run")
-    scaled = {
-        name: (shown[name] - shown["paper"]) / shown["delta"] for name in ("ours", "low", "high")
-    }
-    shown, pairs = shown.assign(**scaled), list(dict.fromkeys(shown["pair"]))
+    gaps = shown[["ours", "low", "high"]].sub(shown["paper"], axis=0)
+    shown = shown.assign(**gaps.div(shown["delta"], axis=0))
+    pairs = list(dict.fromkeys(shown["pair"]))
     lines = {pair: _lines(judged[judged["pair"] == pair], shown, "number") for pair in pairs}
     most = max(map(len, lines.values()))
-    figure, panels = _figure(1.1 + ROW * most, 0.4 + WIDTH * len(pairs), len(pairs))
+    figure, (panels,) = _figure(1.1 + ROW * most, 0.4 + WIDTH * len(pairs), len(pairs))
     for panel, (pair, rows) in zip(panels, lines.items(), strict=True):
         panel.axvspan(-1, 1, color="#000000", alpha=0.08, linewidth=0)
         forest(panel, rows, "number", most, REACH)
@@ -123,35 +123,45 @@ def directions(judged: pd.DataFrame) -> Figure:
     shown = judged[~judged["direction"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
         return _empty("no direction has been judged: not yet run")
-    units = [unit for unit in dict.fromkeys(UNITS.values()) if unit in set(_unit(shown))]
-    pairs = [pair for pair in dict.fromkeys(judged["pair"]) if pair in set(shown["pair"])]
-    cells = {
-        (unit, pair): _lines(_cell(judged, unit, pair), _cell(shown, unit, pair), "direction")
-        for unit in units
-        for pair in pairs
-    }
-    most = [max(len(cells[unit, pair]) for pair in pairs) for unit in units]
-    heights = [max(rows, 2) for rows in most]
-    figure, grid = _figure(
-        0.8 + 0.5 * len(units) + ROW * sum(heights),
-        max(5, 0.4 + WIDTH * len(pairs)),
-        len(pairs),
-        heights,
-    )
-    for at, (unit, rows) in enumerate(zip(units, most, strict=True)):
-        panels = grid[at * len(pairs) : (at + 1) * len(pairs)]
-        for panel, pair in zip(panels, pairs, strict=True):
-            if unit == units[0]:
-                panel.set_title(pair.replace("-", " → "), fontsize=9)
-            if not cells[unit, pair]:
-                panel.set_axis_off()
-                continue
-            panel.axvspan(0, 1e9, color="#000000", alpha=0.06, linewidth=0)
-            panel.axvline(0, color="black", linewidth=0.8)
-            forest(panel, cells[unit, pair], "direction", rows, _reach(shown[_unit(shown) == unit]))
-            panel.set_xlabel(unit, fontsize=7)
+    claimed = set(_unit(shown))
+    units = [unit for unit in dict.fromkeys(UNITS.values()) if unit in claimed]
+    pairs = judged.loc[judged["pair"].isin(shown["pair"]), "pair"].unique().tolist()
+    rows = [_row(judged, shown, unit, pairs) for unit in units]
+    heights = [max(2, *map(len, row)) for row in rows]
+    height = 0.8 + 0.5 * len(units) + ROW * sum(heights)
+    width = max(5, 0.4 + WIDTH * len(pairs))
+    figure, grid = _figure(height, width, len(pairs), heights)
+    for panel, pair in zip(grid[0], pairs, strict=True):
+        panel.set_title(pair.replace("-", " → "), fontsize=9)
+    for unit, row, beside in zip(units, rows, grid, strict=True):
+        most, reach = max(map(len, row)), _reach(shown[_unit(shown) == unit])
+        for panel, lines in zip(beside, row, strict=True):
+            _directions_in(panel, lines, most, reach, unit)
     _legend(figure, shown["direction"])
     return figure
+
+
+def _row(
+    judged: pd.DataFrame, shown: pd.DataFrame, unit: str, pairs: Sequence[str]
+) -> list[list[str | pd.Series]]:
+    """The lines of each pair's panel of a unit."""
+    row = []
+    for pair in pairs:
+        claims, mine = _cell(judged, unit, pair), _cell(shown, unit, pair)
+        row.append(_lines(claims, mine, "direction"))
+    return row
+
+
+def _directions_in(
+    panel: Axes, lines: Sequence[str | pd.Series], most: int, reach: float, unit: str
+) -> None:
+    if not lines:
+        panel.set_axis_off()
+        return
+    panel.axvspan(0, 1e9, color="#000000", alpha=0.06, linewidth=0)
+    panel.axvline(0, color="black", linewidth=0.8)
+    forest(panel, lines, "direction", most, reach)
+    panel.set_xlabel(unit, fontsize=7)
 
 
 def _with_pairs(judged: pd.DataFrame) -> pd.DataFrame:
@@ -169,8 +179,10 @@ def _with_pairs(judged: pd.DataFrame) -> pd.DataFrame:
 def _claimed_side(judged: pd.DataFrame) -> pd.DataFrame:
     """The same with the differences turned round where less is claimed to be better."""
     turn = judged["quantity"].isin(LOWER)
-    low, high = judged["low"].mask(turn, -judged["high"]), judged["high"].mask(turn, -judged["low"])
-    return judged.assign(ours=judged["ours"].mask(turn, -judged["ours"]), low=low, high=high)
+    ours = judged["ours"].mask(turn, -judged["ours"])
+    low = judged["low"].mask(turn, -judged["high"])
+    high = judged["high"].mask(turn, -judged["low"])
+    return judged.assign(ours=ours, low=low, high=high)
 
 
 def _unit(judged: pd.DataFrame) -> pd.Series:
@@ -205,21 +217,15 @@ def _legend(figure: Figure, found: pd.Series) -> None:
     for outcome, look in LOOKS.items():
         if outcome in set(found):
             colour = DARK.get(look.colour, look.colour)
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    color=colour,
-                    marker=look.marker,
-                    label=outcome,
-                    markerfacecolor=colour if look.filled else "white",
-                )
-            )
+            face = colour if look.filled else "white"
+            mark = Line2D([], [], color=colour, marker=look.marker, markerfacecolor=face)
+            mark.set_label(outcome)
+            handles.append(mark)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
 
 
 def _empty(text: str) -> Figure:
-    figure, (panel,) = _figure(0.5, 6, 1)
+    figure, ((panel,),) = _figure(0.5, 6, 1)
     panel.text(0.5, 0.5, text, ha="center", va="center")
     panel.set_axis_off()
     return figure
@@ -227,11 +233,11 @@ def _empty(text: str) -> Figure:
 
 def _figure(
     height: float, width: float, columns: int, rows: Sequence[int] = (1,)
-) -> tuple[Figure, Sequence[Axes]]:
-    """A figure and its panels, row by row; rows: their heights to one another."""
+) -> tuple[Figure, np.ndarray]:
+    """A figure and its panels [rows, columns]; rows: their heights to one another."""
     from matplotlib.pyplot import subplots
 
-    figure, grid = subplots(
+    return subplots(
         len(rows),
         columns,
         figsize=(width, height),
@@ -239,4 +245,3 @@ def _figure(
         layout="constrained",
         height_ratios=rows,
     )
-    return figure, list(grid.ravel())

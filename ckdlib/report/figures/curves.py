@@ -7,7 +7,7 @@ in black and white. White-box methods share the colour of their family, pooled c
 light to dark with their dimension.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -22,7 +22,7 @@ from matplotlib.ticker import (
 )
 
 from ...errors import choose
-from .style import TEACHER, grid_of_panels, method_style, ordered
+from .style import grid_of_panels, method_style, ordered
 
 AXES = {"n": "n, teacher calls", "student_passes": "images through the student in training"}
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
@@ -46,9 +46,8 @@ def accuracy_curves(
     """
     choose("interval", interval, INTERVALS)
     pairs = summary.pair.unique()
-    figure, grid = grid_of_panels(
-        len(against), len(pairs), 0.4 + 3.8 * len(against), 1.8 + 4.4 * len(pairs)
-    )
+    height, width = 0.4 + 3.8 * len(against), 1.8 + 4.4 * len(pairs)
+    figure, grid = grid_of_panels(len(against), len(pairs), height, width)
     for panels, axis in zip(grid, against, strict=True):
         for panel, pair in zip(panels, pairs, strict=True):
             _curves(panel, summary[summary.pair == pair], axis, interval)
@@ -122,33 +121,37 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
         grid[0][0].text(0, 0, "nothing to compare: rows of one method, or of no seed in common")
         grid[0][0].set_axis_off()
         return figure
-    pairs, sizes = cells.pair.unique(), sorted(cells.n.unique())
-    shown = ordered(cells.method)[::-1]
-    figure, (panels,) = grid_of_panels(
-        1, len(pairs), 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs), sharey=True
-    )
-    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
+    pairs, shown = cells.pair.unique(), ordered(cells.method)[::-1]
+    height, width = 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs)
+    figure, (panels,) = grid_of_panels(1, len(pairs), height, width, sharey=True)
     for panel, pair in zip(panels, pairs, strict=True):
-        for place, (n, shade) in enumerate(zip(sizes, shades, strict=True)):
-            part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
-            heights = np.arange(len(shown)) + 0.6 * (place / max(len(sizes) - 1, 1) - 0.5)
-            panel.errorbar(
-                part["mean"],
-                heights,
-                xerr=(part["high"] - part["mean"]),
-                fmt="osD^vPX*p"[place % 9],
-                color=shade,
-                label=f"n = {n}",
-                markersize=4,
-                capsize=2,
-                linewidth=1,
-            )
+        _dots(panel, cells, pair, shown)
         if zero:
             panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(shown)), [method_style(method).label for method in shown])
         panel.set(title=pair.replace("-", " → "), xlabel=label)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
+
+
+def _dots(panel, cells: pd.DataFrame, pair: str, shown: Sequence[str]) -> None:
+    """The means of one pair: the methods `shown`, one a row, and in a row each n of `cells`."""
+    sizes = sorted(cells.n.unique())
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(sizes)))
+    for place, (n, shade) in enumerate(zip(sizes, shades, strict=True)):
+        part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
+        heights = np.arange(len(shown)) + 0.6 * (place / max(len(sizes) - 1, 1) - 0.5)
+        panel.errorbar(
+            part["mean"],
+            heights,
+            xerr=(part["high"] - part["mean"]),
+            fmt="osD^vPX*p"[place % 9],
+            color=shade,
+            label=f"n = {n}",
+            markersize=4,
+            capsize=2,
+            linewidth=1,
+        )
 
 
 def calls_saved(cells: pd.DataFrame) -> Figure:
@@ -158,38 +161,38 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
     """
     means = cells[cells.target.isna() & cells.fewer.notna()]
     rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
-    figure, (panels,) = grid_of_panels(
-        1, max(1, len(pairs)), 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * max(1, len(pairs)), sharey=True
-    )
+    columns = max(1, len(pairs))
+    height, width = 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * columns
+    figure, (panels,) = grid_of_panels(1, columns, height, width, sharey=True)
+    shown = ordered(means.method)
     for panel, pair in zip(panels, pairs, strict=True):
-        for i, method in enumerate(shown := ordered(means.method)):
-            part = (
-                means[(means.pair == pair) & (means.method == method)]
-                .set_index("rival")
-                .reindex(rivals)
-            )
+        for i, method in enumerate(shown):
+            mine = means[(means.pair == pair) & (means.method == method)]
             heights = np.arange(len(rivals)) + 0.3 * (i - (len(shown) - 1) / 2)
-            colour = method_style(method).colour
-            panel.hlines(heights, part.low, part.high, color=colour, linewidth=1)
-            for filled in (False, True):
-                mine = ((part.bound == "") == filled).to_numpy()
-                panel.plot(
-                    part.fewer[mine],
-                    heights[mine],
-                    linestyle="",
-                    marker=method_style(method).marker,
-                    color=colour,
-                    markerfacecolor=colour if filled else "white",
-                    label=method_style(method).label if filled else None,
-                )
+            _saved(panel, mine.set_index("rival").reindex(rivals), heights, method)
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
-        panel.set(
-            title=pair.replace("-", " → "),
-            xlabel="% fewer teacher calls than ... at equal accuracy (hollow: at least)",
-        )
+        what = "% fewer teacher calls than ... at equal accuracy (hollow: at least)"
+        panel.set(title=pair.replace("-", " → "), xlabel=what)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
+
+
+def _saved(panel, part: pd.DataFrame, heights: np.ndarray, method: str) -> None:
+    """What one method saves against each rival, a line of `part` and a height for each."""
+    how = method_style(method)
+    panel.hlines(heights, part.low, part.high, color=how.colour, linewidth=1)
+    for filled in (False, True):
+        mine = ((part.bound == "") == filled).to_numpy()
+        panel.plot(
+            part.fewer[mine],
+            heights[mine],
+            linestyle="",
+            marker=how.marker,
+            color=how.colour,
+            markerfacecolor=how.colour if filled else "white",
+            label=how.label if filled else None,
+        )
 
 
 def history(lines: pd.DataFrame) -> Figure:
@@ -227,72 +230,3 @@ def history(lines: pd.DataFrame) -> Figure:
     row[0].set_ylim(0, None)
     row[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
-
-
-def spectra(
-    kinds: Mapping[str, pd.DataFrame],
-    teacher: Mapping[str, Sequence[float]],
-    label: str = "singular value",
-) -> Figure:
-    """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: sd).
-
-    Parameters
-    ----------
-    kinds : mapping
-        What a row of panels shows -> curves as `spectra` gives them, of one pair; a column for each
-        n.
-    teacher : mapping
-        The teacher's curve for each of them that has one, in grey.
-    label : str
-        Of the values.
-    """
-    first, *_, last = kinds
-    sizes = sorted(kinds[first].n.unique())
-    figure, grid = grid_of_panels(
-        len(kinds), len(sizes), 0.4 + 2.9 * len(kinds), 2.2 + 3.6 * len(sizes), sharey="row"
-    )
-    for panels, (kind, curves) in zip(grid, kinds.items(), strict=True):
-        for panel, n in zip(panels, sizes, strict=True):
-            if kind in teacher:
-                panel.plot(
-                    range(1, len(teacher[kind]) + 1),
-                    teacher[kind],
-                    color=TEACHER.colour,
-                    linewidth=4,
-                    label=TEACHER.label,
-                )
-            for place, method in enumerate(ordered(curves.method)):
-                curve, how = (
-                    curves[(curves.method == method) & (curves.n == n)],
-                    method_style(method),
-                )
-                panel.plot(
-                    curve["rank"],
-                    curve["mean"],
-                    color=how.colour,
-                    marker=how.marker,
-                    linestyle=how.line,
-                    label=how.label,
-                    markersize=5,
-                    linewidth=1.2,
-                    markevery=(place, max(1, len(curve) // 8)),
-                )
-                panel.fill_between(
-                    curve["rank"],
-                    (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
-                    curve["mean"] + curve["sd"],
-                    color=how.colour,
-                    alpha=0.12,
-                    linewidth=0,
-                )
-            panel.set(
-                title=f"n = {n}" if kind == first else "",
-                yscale="log",
-                xlabel="rank" if kind == last else "",
-            )
-        panels[0].set_ylabel(f"{label}, {kind}")
-    grid[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-    return figure
-
-
-# Pictures of the tour and of the teacher's page.

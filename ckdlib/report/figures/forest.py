@@ -94,13 +94,10 @@ def mark_outcome(
     """Draw one claim's mean, with its interval; an arrow where the mean is beyond `reach`."""
     mean = float(np.clip(line["ours"], -0.97 * reach, 0.97 * reach))
     colour = DARK.get(look.colour, look.colour)
-    panel.hlines(
-        place,
-        *np.clip([line["low"], line["high"]], -2 * reach, 2 * reach),
-        color=colour,
-        linewidth=1,
-    )
-    marker = look.marker if mean == line["ours"] else ">" if mean > 0 else "<"
+    low, high = np.clip([line["low"], line["high"]], -2 * reach, 2 * reach)
+    panel.hlines(place, low, high, color=colour, linewidth=1)
+    arrow = ">" if mean > 0 else "<"
+    marker = look.marker if mean == line["ours"] else arrow
     panel.plot(
         mean,
         place,

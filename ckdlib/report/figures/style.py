@@ -31,10 +31,12 @@ METHODS = {
     "ckd_calibrated": MethodStyle("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": MethodStyle("CE + CKD", "#117733", "h"),
     "ce+ckd+dist": MethodStyle("CE + CKD + DIST", "#7b3294", "d"),
-} | {
-    f"{family}{suffix}": MethodStyle(f"{name}{suffix.upper()}", colour, marker, line)
-    for family, name, colour in (("fitnets", "FitNets", "#999933"), ("vid", "VID", "#332288"))
-    for suffix, marker, line in (("", "o", ":"), ("+crd", "s", "-."), ("+ckd", "P", "-"))
+    "fitnets": MethodStyle("FitNets", "#999933", "o", ":"),
+    "fitnets+crd": MethodStyle("FitNets+CRD", "#999933", "s", "-."),
+    "fitnets+ckd": MethodStyle("FitNets+CKD", "#999933", "P"),
+    "vid": MethodStyle("VID", "#332288", "o", ":"),
+    "vid+crd": MethodStyle("VID+CRD", "#332288", "s", "-."),
+    "vid+ckd": MethodStyle("VID+CKD", "#332288", "P"),
 }
 # of 1 to 100 dimensions
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
@@ -49,9 +51,8 @@ def method_style(method: str) -> MethodStyle:
     if method in METHODS or not method.startswith("rkd_"):
         return METHODS.get(method, MethodStyle(method, "#444444", "8", ":"))
     dims = int(method.removeprefix("rkd_"))
-    return MethodStyle(
-        f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2)), "<>hHd8"[dims % 6]
-    )
+    label, colour = f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2))
+    return MethodStyle(label, colour, "<>hHd8"[dims % 6])
 
 
 def ordered(methods: Iterable[str]) -> list[str]:

@@ -61,13 +61,8 @@ def offset_blindness(student: Tensor, target: Tensor) -> Figure:
     direction = torch.eye(student.shape[1])[0]
     for method, loss in (("ckd", ckd), ("mse", mse)):
         how = method_style(method)
-        grid[0][0].plot(
-            offsets,
-            [float(loss(student + float(o) * direction, target)) for o in offsets],
-            color=how.colour,
-            linestyle=how.line,
-            label=how.label,
-        )
+        values = [float(loss(student + float(o) * direction, target)) for o in offsets]
+        grid[0][0].plot(offsets, values, color=how.colour, linestyle=how.line, label=how.label)
     grid[0][0].set(
         xlabel="constant added to one class of every student logit vector", ylabel="loss"
     )

@@ -1,0 +1,80 @@
+"""Marks say which runs are being trained, by whom: each is trained once, whoever else is at it.
+
+A mark is a file of `running/` that holds host, process and when that began. It counts while its
+process lives; on another host, while it is touched.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ..files import HOST, is_alive, locked, replacing
+
+LAPSES = 600  # seconds after which another host's mark that was not touched counts no more
+TOUCHED = 60  # seconds between touches
+
+
+class Marks:
+    """The marks of one results folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "running"
+
+    def take(self, run: str) -> bool:
+        """Mark a run as this process's; False where somebody else's mark counts."""
+        with locked(self.folder / ".lock"):
+            mark = self.folder / run
+            if _counts(mark):
+                return False
+            with replacing(mark) as beside:
+                beside.write_text(json.dumps(_own()))
+        return True
+
+    def alive(self, run: str) -> Callable[[], None]:
+        """What says to other hosts that the run's process lives, called as often as one likes."""
+        last = time.monotonic()
+
+        def touch() -> None:
+            nonlocal last
+            if time.monotonic() - last > TOUCHED:
+                last = time.monotonic()
+                with suppress(OSError):
+                    os.utime(self.folder / run)
+
+        return touch
+
+    def release(self, run: str) -> None:
+        """The run is trained, or given up."""
+        (self.folder / run).unlink(missing_ok=True)
+
+    def held(self) -> list[str]:
+        """Runs whose mark counts."""
+        if not self.folder.is_dir():
+            return []
+        marks = [path for path in sorted(self.folder.iterdir()) if not path.name.startswith(".")]
+        return [mark.name for mark in marks if _counts(mark)]
+
+
+def _own() -> dict[str, str | int | None]:
+    return {"host": HOST, "pid": os.getpid(), "began": _began(os.getpid())}
+
+
+def _counts(mark: Path) -> bool:
+    try:
+        holder = json.loads(mark.read_text())
+        if holder["host"] != HOST:
+            return time.time() - mark.stat().st_mtime < LAPSES
+        return is_alive(holder["pid"]) and holder["began"] == _began(holder["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _began(pid: int) -> int | None:
+    """When a process of this machine began, in ticks since it was started: pids come again."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,199 @@
+"""Worker processes: each trains one student after another, and is replaced if it dies."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for
+from signal import SIG_IGN, SIGINT, signal
+
+import torch
+
+from .attempt import Failure, Stop, attempt
+from .student import StudentResult
+from .tasks import Task
+from .workspace import Workspace
+
+ATTEMPTS = 3  # at a run whose worker process dies
+POLL = 0.5  # seconds between two looks at what else there is
+
+Trained = tuple[Task, StudentResult | Failure]
+Tasks = Iterator[Task | None]  # None where there is nothing to take at the moment
+
+
+def next_of(tasks: Tasks) -> tuple[bool, Task | None]:
+    """Whether there was one more, and the task."""
+    for task in tasks:
+        return True, task
+    return False, None
+
+
+class CannotStart(Exception):
+    """Worker processes die before they are ready; `taken` are the tasks they had."""
+
+    def __init__(self, taken: list[Task]):
+        super().__init__("worker processes cannot be started")
+        self.taken = taken
+
+
+class _Worker:
+    """A process that trains one student after another."""
+
+    def __init__(self, threads: int):
+        context = multiprocessing.get_context("spawn")
+        self.connection, there = context.Pipe()
+        self.process = context.Process(target=_serve, args=(there, threads), daemon=True)
+        self.process.start()
+        there.close()
+        self.ready = False
+        self.task: Task | None = None
+
+    def give(self, task: Task, workspace: Workspace, deadline: float | None) -> None:
+        """Let it train a student."""
+        self.task = task
+        self.connection.send((task, workspace, deadline))
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _serve(connection: Connection, threads: int) -> None:
+    """A worker's life: a task in, a result out."""
+    signal(SIGINT, SIG_IGN)  # the batch decides, and kills it
+    torch.set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:  # never outlive the batch
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    connection.send("ready")
+    while True:
+        try:
+            task, workspace, deadline = connection.recv()
+        except EOFError:
+            return
+        connection.send(attempt(task, workspace, deadline))
+
+
+class _Crew:
+    """The workers of a batch, replaced as they die."""
+
+    def __init__(self, tasks: Tasks, workspace: Workspace, jobs: int, deadline: float | None):
+        self.tasks, self.workspace, self.deadline = tasks, workspace, deadline
+        self.threads = max(1, cores() // jobs)
+        self.jobs = jobs
+        self.workers: list[_Worker] = []
+        self.again: deque[Task] = deque()
+        self.died: Counter[str] = Counter()
+        self.more = True
+
+    @property
+    def busy(self) -> dict[Connection, _Worker]:
+        """Those that train."""
+        return {worker.connection: worker for worker in self.workers if worker.task}
+
+    def fill(self) -> None:
+        """Give every idle worker a task, as long as there are any."""
+        while len(self.busy) < self.jobs:
+            task = self._next()
+            if task is None:
+                return
+            idle = [worker for worker in self.workers if not worker.task]
+            try:
+                worker = idle[0] if idle else self._hire()
+                worker.give(task, self.workspace, self.deadline)
+            except OSError:  # no more processes, no more memory
+                raise CannotStart(self._taken() + [task]) from None
+
+    def _next(self) -> Task | None:
+        if self.again:
+            return self.again.popleft()
+        self.more, task = next_of(self.tasks)
+        return task
+
+    def _hire(self) -> _Worker:
+        worker = _Worker(self.threads)
+        self.workers.append(worker)
+        return worker
+
+    def results(self, seconds: float) -> Iterator[Trained]:
+        """What came within so many seconds."""
+        busy = self.busy
+        for connection in wait_for(list(busy), seconds) if busy else ():
+            worker = busy[connection]  # type: ignore[index]
+            task = worker.task
+            assert task is not None
+            try:
+                found = worker.connection.recv()
+            except (EOFError, ConnectionError):
+                failure = self._lost(worker, task)
+                if failure:
+                    yield task, failure
+                continue
+            if not worker.ready:
+                worker.ready = True  # that it told
+                continue
+            worker.task = None
+            if found is not None:
+                yield task, found
+
+    def _lost(self, worker: _Worker, task: Task) -> Failure | None:
+        """A worker died; its run is tried again, a few times."""
+        self.workers.remove(worker)
+        worker.kill()
+        if not worker.ready:
+            raise CannotStart(self._taken() + [task])
+        self.died[task.key] += 1
+        if self.died[task.key] < ATTEMPTS:
+            self.again.append(task)
+            return None
+        code = worker.process.exitcode
+        return Failure(
+            f"its worker process died {ATTEMPTS} times, the last time by exit code {code} (out of "
+            "memory? try fewer --jobs)"
+        )
+
+    def _taken(self) -> list[Task]:
+        return [worker.task for worker in self.workers if worker.task] + list(self.again)
+
+    def kill(self) -> None:
+        """End all of them."""
+        for worker in self.workers:
+            worker.kill()
+
+
+def cores() -> int:
+    """Of this process."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_processes(
+    tasks: Tasks, workspace: Workspace, jobs: int, deadline: float | None, stop: Stop
+) -> Iterator[Trained]:
+    """Train by `jobs` processes.
+
+    Raises
+    ------
+    CannotStart
+        With the tasks that were taken, if processes die before they are ready.
+    """
+    crew = _Crew(tasks, workspace, jobs, deadline)
+    try:
+        while (crew.more or crew.busy or crew.again) and not stop():
+            crew.fill()
+            if crew.busy:
+                yield from crew.results(POLL)
+            elif crew.more:
+                time.sleep(POLL)
+        yield from crew.results(0)  # what was finished when the stop came
+    finally:
+        crew.kill()

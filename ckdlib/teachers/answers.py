@@ -1,0 +1,107 @@
+"""Answers of a teacher are checked before they are kept, so that no call is paid for in vain."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..methods.terms import Shape
+
+
+class Answers(NamedTuple):
+    """What a teacher said about some images, as tensors to keep."""
+
+    tensors: dict[str, Tensor]  # logits [B, C] float32, feature0 ... float16
+    good: Tensor  # [B] whether an answer is finite
+
+    def raise_if_bad(self) -> None:
+        """InputError if some answers are not finite."""
+        bad = int((~self.good).sum())
+        if bad:
+            raise InputError(
+                f"{bad} of {len(self.good)} answers of the teacher are not finite, or have "
+                "features that float16 cannot hold; the others are kept, and these are asked for "
+                "again by the same command"
+            )
+
+
+def checked_answers(
+    answer: Any, count: int, classes: int | None = None, shapes: Sequence[Shape] = ()
+) -> Answers:
+    """A teacher's answer about `count` images.
+
+    Parameters
+    ----------
+    answer : object
+        Logits [B, C], or anything that is that without doubt: an array of another kind or
+        precision, or with further axes of length one. With `shapes`, (maps, logits).
+    count : int
+        B.
+    classes : int, optional
+        C.
+    shapes : sequence of tuple
+        Of the feature maps that were promised.
+
+    Raises
+    ------
+    InputError
+        If it is none; the message says what it is.
+    """
+    maps: Sequence[Any] = ()
+    if shapes:
+        if not (isinstance(answer, tuple | list) and len(answer) == 2):
+            raise InputError(
+                f"the teacher gave {_described(answer)} where (maps, logits) were promised"
+            )
+        maps, answer = answer
+    logits = _logits(answer, count, classes)
+    tensors = {"logits": logits}
+    good = torch.isfinite(logits).all(1)
+    given = [tuple(getattr(level, "shape", ())) for level in maps]
+    if given != [(count, *shape) for shape in shapes]:
+        raise InputError(
+            f"the teacher gave features of shapes {given}, and {list(shapes)} were promised of "
+            f"each of {count} images"
+        )
+    for number, level in enumerate(maps):
+        kept = level.detach().half().cpu()
+        tensors[f"feature{number}"] = kept
+        good &= torch.isfinite(kept).flatten(1).all(1)
+    return Answers(tensors, good)
+
+
+def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
+    wanted = f"[{count}, {classes or 'classes'}]"
+    try:
+        found = torch.as_tensor(answer)
+    except (TypeError, ValueError, RuntimeError):
+        found = None
+    if found is None or found.is_complex():
+        raise InputError(
+            f"the teacher gave {_described(answer)} for {count} images; it must give an array of "
+            f"logits {wanted}"
+        )
+    shape = list(found.shape)
+    if found.ndim > 2 and found.numel() == count * shape[-1]:
+        found = found.reshape(count, shape[-1])  # axes of length one
+    if found.ndim != 2 or found.shape[1] < 2 or len(found) != count:
+        labels = " (labels?)" if found.numel() == count else ""
+        raise InputError(
+            f"the teacher gave {shape}{labels} for {count} images; it must give logits {wanted}, "
+            "a number for each class"
+        )
+    if classes is not None and found.shape[1] != classes:
+        raise InputError(
+            f"the teacher gave {found.shape[1]} logits an image, but there are {classes} classes; "
+            f"it must give logits {wanted}, in the order of the classes"
+        )
+    return found.detach().float().cpu()
+
+
+def _described(answer: Any) -> str:
+    if isinstance(answer, dict):
+        return f"a {type(answer).__name__} of {', '.join(map(str, answer))}"
+    length = f" of {len(answer)}" if isinstance(answer, list | tuple) else ""
+    return "nothing (None)" if answer is None else f"a {type(answer).__name__}{length}"

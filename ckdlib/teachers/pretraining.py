@@ -1,0 +1,223 @@
+"""A teacher is trained, on the whole training set; it is killed and goes on as often as need be."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from .. import methods
+from ..errors import InputError, OutOfTime, difference
+from ..files import Damaged, read_tensors, write_tensors
+from ..images import Dataset, Views
+from ..methods import steps_per_epoch
+from ..models import new
+from ..recipes import Recipe
+from ..stopping import deferred
+from ..training.loop import Moment, Saved, fit
+from ..training.schedules import planned_steps, start
+from .weights import keep_teacher, weights_path
+
+# what determines a training, in the order of a checkpoint's origin
+ORIGIN = ("images", "transform", "model", "recipe", "seed", "precision")
+CHECKPOINT_EVERY = REPORT_EVERY = 20  # seconds
+
+
+class Checkpoint:
+    """What an unfinished training goes on from; of other images or settings it is none.
+
+    Parameters
+    ----------
+    path : Path
+    origin : str
+        All that determines the training.
+    report : callable
+        Told where a checkpoint cannot be used.
+    """
+
+    def __init__(self, path: Path, origin: str, report: Callable[[str], None]):
+        self.path, self.origin, self.report = path, origin, report
+        self.started = self.written = time.monotonic()
+        self.before = 0.0  # seconds, of the trainings that it goes on from
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this training so far."""
+        return self.before + time.monotonic() - self.started
+
+    def read(self) -> Saved | None:
+        """What is there to go on from."""
+        if not self.path.exists():
+            return None
+        try:
+            tensors, about = read_tensors(self.path)
+            origin, rounds = about["origin"], int(about["rounds"])
+            steps, before = int(about.get("steps", 0)), float(about["seconds"])
+        except (Damaged, KeyError, ValueError) as error:
+            self.report(f"{self.path} cannot be used ({error}); the training begins anew")
+            return None
+        if origin != self.origin:
+            self.report(
+                f"{self.path} is of other images or settings ({_differing(origin, self.origin)}); "
+                f"this training begins anew and takes its place"
+            )
+            return None
+        self.before = before
+        return Saved(rounds, steps, tensors)
+
+    def write(self, moment: Moment) -> None:
+        """Keep where the training is."""
+        saved = moment.save()
+        write_tensors(
+            self.path,
+            saved.tensors,
+            origin=self.origin,
+            rounds=str(saved.rounds),
+            steps=str(saved.steps),
+            seconds=str(self.seconds),
+        )
+        self.written = time.monotonic()
+
+
+def _differing(made: str, own: str) -> str:
+    try:
+        pairs = zip(ORIGIN, json.loads(made), json.loads(own), strict=True)
+        return ", ".join(difference(one, other, name) for name, one, other in pairs if one != other)
+    except ValueError:
+        return "of another version"
+
+
+def train_teacher(
+    dataset: Dataset,
+    model: str,
+    recipe: Recipe,
+    folder: Path,
+    device: torch.device,
+    seed: int = 0,
+    deadline: float | None = None,
+    report: Callable[[str], None] = print,
+    precision: str = "float32",
+) -> dict[str, Any]:
+    """Train `model` on the whole training set and write weights and card under `folder`.
+
+    A killed training goes on from its checkpoint, written every CHECKPOINT_EVERY seconds and where
+    a signal or the deadline stops it, at whatever step that is.
+
+    Parameters
+    ----------
+    deadline : float, optional
+        `time.monotonic()` after which it stops.
+    report : callable
+        Told every REPORT_EVERY seconds where it is.
+
+    Returns
+    -------
+    dict
+        The card.
+
+    Raises
+    ------
+    InputError
+        If the training diverged.
+    OutOfTime
+        Past the deadline.
+    Stopped
+        By Ctrl-C or SIGTERM.
+    """
+    path = weights_path(folder, dataset.name, model)
+    made_of = (dataset.digest, asdict(dataset.transform), model, asdict(recipe), seed, precision)
+    checkpoint = Checkpoint(path.with_suffix(".checkpoint"), json.dumps(made_of), report)
+    views = Views(dataset.train, dataset.transform, device)
+    net = new(model, len(dataset.classes), seed).to(device)
+    resume = checkpoint.read()
+    epoch = steps_per_epoch(len(views), recipe.batch)
+    total = planned_steps(recipe, epoch)
+    with deferred() as pending, _Told(model, total, report) as told:
+
+        def after_step(moment: Moment) -> None:
+            late = deadline is not None and time.monotonic() > deadline
+            if late or pending or time.monotonic() - checkpoint.written > CHECKPOINT_EVERY:
+                checkpoint.write(moment)
+            told.at(moment)
+            if late or pending:
+                report(f"teacher {model}: stopped after step {moment.step}, which is kept")
+            pending.obey()
+            if late:
+                raise OutOfTime("the time budget is used up; the same command goes on")
+
+        if resume:
+            done = resume.rounds * start(recipe, epoch).round_steps + resume.steps
+            report(f"teacher {model}: goes on after step {done} of {total}")
+        result = fit(
+            net,
+            methods.get("ce"),
+            recipe,
+            views,
+            seed=seed,
+            after_step=after_step,
+            resume=resume,
+            precision=precision,
+        )
+    if result.status != "done":
+        raise InputError(
+            f"the training of teacher {model} diverged; lower its learning rate "
+            f"({recipe.learning_rate}) or choose another recipe"
+        )
+    card = keep_teacher(
+        path,
+        net,
+        dataset,
+        device,
+        model,
+        source="trained here",
+        recipe=asdict(recipe),
+        seed=seed,
+        training_precision=precision,
+        training_seconds=round(checkpoint.seconds, 1),
+        steps=result.steps,
+    )
+    checkpoint.path.unlink(missing_ok=True)
+    report(
+        f"teacher {model}: {card['test_accuracy']:.2f} % on the {dataset.name} test set, "
+        f"{path.relative_to(folder.parent)}"
+    )
+    return card
+
+
+class _Told:
+    """A training's progress: a bar on a terminal, else a line now and then."""
+
+    def __init__(self, model: str, total: int, report: Callable[[str], None]):
+        self.model, self.total, self.report = model, total, report
+        self.bar = tqdm(total=total, unit="step", desc=model, disable=not sys.stdout.isatty())
+        self.started = self.last = time.monotonic()
+        self.first: int | None = None
+
+    def __enter__(self) -> "_Told":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.bar.close()
+
+    def at(self, moment: Moment) -> None:
+        """Tell where the training is, if it is time to."""
+        if self.first is None:
+            self.first = moment.step - 1
+        now = time.monotonic()
+        if now - self.last < (1 if not self.bar.disable else REPORT_EVERY):
+            return
+        self.last = now
+        if not self.bar.disable:
+            self.bar.n = moment.step
+            self.bar.set_postfix(loss=f"{moment.loss():.3f}")
+            return
+        left = (self.total - moment.step) * (now - self.started) / (moment.step - self.first)
+        self.report(
+            f"teacher {self.model}: step {moment.step} of {self.total}, loss {moment.loss():.3f}, "
+            f"about {left / 60:.1f} min left"
+        )
