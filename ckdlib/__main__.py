@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -17,9 +16,6 @@ from .errors import InputError, OutOfTime, choose
 from .stopping import Stopped, obey
 from .study.grid import PROFILES
 from .study.options import Options, of_group
-
-# parameters of notebooks that are paths
-FOLDERS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="VALUE as JSON, else text; paths from the current folder",
+        help="VALUE as JSON or text, of the kind declared there; paths from the current folder",
     )
     headline = command("headline", "the tables of docs/results.md")
     headline.add_argument("--results", type=folder, default=Path("results/pilot"))
@@ -208,21 +204,9 @@ def teacher(args: argparse.Namespace) -> None:
 
 def notebook(args: argparse.Namespace) -> None:
     from .notebooks import execute
+    from .study.parameters import read
 
-    given = {name: _value(name, text) for name, text in args.p}
-    execute(args.notebook, args.output, **given)
-
-
-def _value(name: str, text: str) -> Any:
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError:
-        found = text
-    if name not in FOLDERS:
-        return found
-    if isinstance(found, list):
-        return [str(Path(path).resolve()) for path in found]
-    return str(Path(found).resolve())
+    execute(args.notebook, args.output, **read(args.notebook, args.p))
 
 
 def headline(args: argparse.Namespace) -> None:

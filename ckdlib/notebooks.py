@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from .errors import InputError, OutOfTime, choose
 from .files import replacing
 from .report import check_target, rows_of_experiment
 from .study.options import Options
+from .study.parameters import SOURCES, declared, need_jupyter
+from .study.store import Store
 
-SOURCES = Path(__file__).parents[1] / "notebooks"
 # notebook -> the experiment whose rows it needs
 ANALYSES = {
     "03_table1_figure2": "black_box",
@@ -25,6 +26,7 @@ ANALYSES = {
     "11_fewer_calls": "fewer_calls",
     "12_protocol": "protocol",
 }
+VERDICT = "10_verdict"
 # those that need students who asked a teacher
 OF_TEACHERS = {"06_figure5_flatness", "07_table3_correlations"}
 
@@ -35,21 +37,16 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
     Raises
     ------
     InputError
-        For a parameter that the notebook does not declare, and for the user's mistakes met inside.
+        For a parameter that the notebook does not declare or declares of another kind, folders
+        without rows, and the user's mistakes met inside.
     OutOfTime
         Where its time budget ended.
     """
+    parameters = _checked(notebook, parameters)
     import papermill
     from nbconvert import HTMLExporter
     from papermill.exceptions import PapermillExecutionError
 
-    if not notebook.is_file():
-        names = [path.name for path in sorted(SOURCES.glob("*.ipynb"))]
-        there = ", ".join(names) or "none: an installed library has no notebooks, a clone has"
-        raise InputError(f"no notebook {notebook}; there are {there}")
-    declared = papermill.inspect_notebook(str(notebook))
-    for name in parameters:
-        choose(f"parameter of {notebook.name}", name, declared)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
@@ -60,7 +57,9 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+            kernel_name="python3",
+            kernel_manager_class=_own_kernel(),
         )
     except PapermillExecutionError as error:
         if error.ename == "OutOfTime":
@@ -73,6 +72,54 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
         beside.write_text(html)
 
 
+def _checked(notebook: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """The values as the notebook declares them; that there are rows where it reads them."""
+    there = declared(notebook)
+    for name in given:
+        choose(f"parameter of {notebook.name}", name, there)
+    checked = {name: there[name].check(value) for name, value in given.items()}
+    used = {name: one.default for name, one in there.items()} | checked
+    if notebook.stem in ANALYSES and "results" in used:
+        _check_rows(notebook, used["results"], ANALYSES[notebook.stem])
+    elif notebook.stem == VERDICT and "folders" in used:
+        _check_folders(notebook, used["folders"], any if "folders" not in checked else all)
+    return checked
+
+
+def _check_rows(notebook: Path, folder: str, experiment: str) -> None:
+    if not _has_rows(notebook.parent / folder):
+        raise InputError(
+            f"{folder} holds no rows, so no rows of experiment {experiment!r}; make them with: "
+            f"python -m ckdlib run --experiment {experiment} --results {folder}"
+        )
+
+
+def _check_folders(notebook: Path, folders: list[str], how_many: Callable) -> None:
+    """Those that were named must hold rows, and one of the notebook's own."""
+    empty = [folder for folder in folders if not _has_rows(notebook.parent / folder)]
+    if not folders or not how_many(folder not in empty for folder in folders):
+        raise InputError(
+            f"no rows in {', '.join(empty) or 'no folder'}; name folders that hold a rows.jsonl, "
+            "as `python -m ckdlib run` writes it"
+        )
+
+
+def _has_rows(folder: Path) -> bool:
+    return bool(Store(folder).rows(lambda line: None))
+
+
+def _own_kernel() -> type:
+    """Kernels of the running interpreter, whatever kernelspecs are installed."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernel(AsyncKernelManager):
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return KernelSpecManager(kernel_dirs=[])  # ipykernel's own is left
+
+    return OwnKernel
+
+
 def batch(options: Options, targets: Sequence[float] = ()) -> None:
     """Every notebook in order; options and images are checked before the first one starts.
 
@@ -82,6 +129,7 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
     targets : sequence of float
         Accuracies in per cent for Table 1; the profile's own without.
     """
+    need_jupyter()
     from .study.runs import needing_teacher
     from .study.tasks import prepare
 
@@ -111,7 +159,7 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
                 {"targets": list(targets)} if source == "03_table1_figure2" else {}
             )
             pages.execute(source, results=str(workspace.results), save_to=figures, **more)
-    pages.execute("10_verdict", folders=[str(workspace.results)], save_to=figures)
+    pages.execute(VERDICT, folders=[str(workspace.results)], save_to=figures)
     print(f"tables and figures: {figures}, notebooks to read: {pages.folder}/*.html")
 
 

@@ -113,7 +113,7 @@ def test_a_misspelled_notebook_parameter(tmp_path, capsys):
     assert not out.exists()
 
 
-def test_paths_of_a_notebooks_parameters_are_from_here(tmp_path, monkeypatch):
+def test_a_notebook_is_run_with_what_it_declares(tmp_path, monkeypatch):
     from ckdlib import notebooks
 
     given = {}
@@ -121,52 +121,17 @@ def test_paths_of_a_notebooks_parameters_are_from_here(tmp_path, monkeypatch):
         notebooks, "execute", lambda source, out, **parameters: given.update(parameters)
     )
     monkeypatch.chdir(tmp_path)
-    assert (
-        main(
-            [
-                "notebook",
-                "a.ipynb",
-                "b.ipynb",
-                "-p",
-                "results",
-                "runs/x",
-                "-p",
-                "folders",
-                '["y"]',
-                "-p",
-                "n",
-                "[5]",
-                "-p",
-                "profile",
-                "quick",
-            ]
-        )
-        == 0
-    )
-    assert given == {
-        "results": str(tmp_path / "runs/x"),
-        "folders": [str(tmp_path / "y")],
-        "n": [5],
-        "profile": "quick",
-    }
+    source = str(PROJECT / "notebooks/02_experiments.ipynb")
+    assert main(["notebook", source, "b.ipynb", "-p", "results", "2024", "-p", "n", "50"]) == 0
+    assert given == {"results": str(tmp_path / "2024"), "n": [50]}
 
 
-def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capsys):
-    assert (
-        main(
-            [
-                "notebook",
-                "notebooks/03_table1_figure2.ipynb",
-                str(tmp_path / "out.ipynb"),
-                "-p",
-                "results",
-                str(tmp_path),
-            ]
-        )
-        == 2
-    )
-    error = capsys.readouterr().err
-    assert "no rows of experiment 'black_box'" in error and "Traceback" not in error
+def test_a_mistake_inside_a_notebook_is_one_line(tmp_path, capfd):
+    words = ["notebook", "notebooks/03_table1_figure2.ipynb", str(tmp_path / "out.ipynb")]
+    assert main([*words, "-p", "targets", "300"]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith("error: 03_table1_figure2.ipynb: target 300 is no accuracy")
+    assert error.count("\n") == 1
 
 
 def test_a_torn_row_is_told_and_the_rest_used(here, brief, capsys):

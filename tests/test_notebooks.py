@@ -3,13 +3,17 @@ the batch itself.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
 
+import nbformat
 import pytest
 
-from ckdlib.notebooks import ANALYSES
+from ckdlib.__main__ import main
+from ckdlib.errors import InputError
+from ckdlib.notebooks import ANALYSES, execute
 from tests import PROJECT
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -71,6 +75,105 @@ def test_nbval(path):
         cwd=PROJECT,
     )
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout[-3000:]
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A notebook that says by which interpreter it was run."""
+    code = nbformat.v4.new_code_cell
+    cells = [code("n = [1]", metadata={"tags": ["parameters"]}), code("import sys"), code(TELLS)]
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}),
+        tmp_path / "page.ipynb",
+    )
+    return tmp_path / "page.ipynb"
+
+
+TELLS = "print(sys.executable, n)"
+
+
+@pytest.mark.parametrize("command", ["/bin/false", "/nowhere/python"])
+def test_pages_run_in_this_interpreter_whatever_kernels_there_are(
+    page, tmp_path, monkeypatch, command
+):
+    spec = {"argv": [command, "{connection_file}"], "display_name": "?", "language": "python"}
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    execute(page, tmp_path / "out.ipynb", n=5)
+    told = code_cells(tmp_path / "out.ipynb")[-1]["outputs"][0]["text"]
+    assert "".join(told) == f"{sys.executable} [5]\n"
+    assert (tmp_path / "out.html").exists()
+
+
+@pytest.mark.parametrize("missing", ["papermill", "nbconvert", "ipykernel"])
+@pytest.mark.parametrize("words", [["notebook", "notebooks/03_table1_figure2.ipynb"], ["batch"]])
+def test_without_jupyter_the_extra_is_named(tmp_path, monkeypatch, capsys, missing, words):
+    monkeypatch.setitem(sys.modules, missing, None)
+    where = [str(tmp_path / "a.ipynb")] if words[0] == "notebook" else ["--results", str(tmp_path)]
+    assert main([*words, *where]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {missing} is not installed, and notebooks need it; install what they need with: "
+        'pip install "ckdlib[notebooks]"\n'
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name, words, says",
+    [
+        (
+            "10_verdict",
+            ["folders", "{}/nothing"],
+            "no rows in {}/nothing; name folders that hold a rows.jsonl, as `python -m ckdlib run` "
+            "writes it",
+        ),
+        (
+            "10_verdict",
+            ["folders", '["results/quick", "{}/nothing"]'],
+            "no rows in {}/nothing; name folders that hold a rows.jsonl, as `python -m ckdlib run` "
+            "writes it",
+        ),
+        (
+            "10_verdict",
+            ["folders", "[]"],
+            "no rows in no folder; name folders that hold a rows.jsonl, as `python -m ckdlib run` "
+            "writes it",
+        ),
+        (
+            "09_large_n",
+            ["results", "{}/nothing"],
+            "{0}/nothing holds no rows, so no rows of experiment 'large_n'; make them with: python "
+            "-m ckdlib run --experiment large_n --results {0}/nothing",
+        ),
+        (
+            "09_large_n",
+            ["interval", '["sd"]'],
+            '09_large_n.ipynb: interval = ["sd"], where text is declared; give such, for instance '
+            '"sd"',
+        ),
+    ],
+)
+def test_pages_that_would_show_nothing_are_refused(tmp_path, capsys, name, words, says):
+    words = [words[0], words[1].replace("{}", str(tmp_path))]
+    assert main(["notebook", f"notebooks/{name}.ipynb", f"{tmp_path}/out.ipynb", "-p", *words]) == 2
+    assert capsys.readouterr().err == f"error: {says.format(tmp_path)}\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_of_the_verdicts_own_folders_is_enough(tmp_path):
+    source = tmp_path / "notebooks" / "10_verdict.ipynb"
+    source.parent.mkdir()
+    shutil.copy(PROJECT / "notebooks" / source.name, source)
+    with pytest.raises(InputError, match=r"no rows in \.\./results/paper, \.\./results/pilot, "):
+        execute(source, tmp_path / "out.ipynb")
+    assert not (tmp_path / "out.ipynb").exists()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "quick").symlink_to(PROJECT / "results" / "quick")
+    execute(source, tmp_path / "out.ipynb")
+    assert (tmp_path / "out.html").exists()
 
 
 def run_all(results, *words):

@@ -2,17 +2,18 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 
 class Head(nn.Linear):
     """Pooled vectors [B, channels] -> logits [B, classes].
 
     In the weights' own precision under autocast too: offsets and comparisons are small differences
-    of logits.
+    of logits. (Scripted, in that of autocast: its context cannot be scripted here.)
     """
 
     def forward(self, pooled: Tensor) -> Tensor:
-        if pooled.dtype == self.weight.dtype:
-            return super().forward(pooled)
+        if torch.jit.is_scripting() or pooled.dtype == self.weight.dtype:
+            return linear(pooled, self.weight, self.bias)
         with torch.autocast(pooled.device.type, enabled=False):
-            return super().forward(pooled.to(self.weight.dtype))
+            return linear(pooled.to(self.weight.dtype), self.weight, self.bias)

@@ -6,6 +6,8 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Images [B, 3, H, W] -> logits [B, classes]; families define `head` and `forward_features`."""
 
+    __jit_unused_properties__ = ["head"]  # `torch.jit.script` leaves it out
+
     @property
     def head(self) -> nn.Linear:
         """The final linear layer."""

@@ -64,8 +64,9 @@ class ResNet(Network):
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Five features: the stem, the three stages (all after ReLU), the pooled vector [B, 64]."""
-        maps = [relu_(self.bn1(self.conv1(x)))]
-        for layer in (self.layer1, self.layer2, self.layer3):
-            maps.append(layer(maps[-1]))
-        pooled = maps[-1].mean((2, 3))
-        return [*maps, pooled], self.fc(pooled)
+        map0 = relu_(self.bn1(self.conv1(x)))
+        map1 = self.layer1(map0)
+        map2 = self.layer2(map1)
+        map3 = self.layer3(map2)
+        pooled = map3.mean((2, 3))
+        return [map0, map1, map2, map3, pooled], self.fc(pooled)

@@ -42,9 +42,9 @@ class VGG(Network):
 
     def __init__(self, depth: int, num_classes: int):
         super().__init__()
-        plan = zip(PLANS[depth], (3, *WIDTHS[:-1]), WIDTHS, strict=True)
-        for i, (convolutions, inputs, outputs) in enumerate(plan):
-            self.add_module(f"block{i}", block(convolutions, inputs, outputs))
+        self.block0, self.block1, self.block2, self.block3, self.block4 = map(
+            block, PLANS[depth], (3, *WIDTHS[:-1]), WIDTHS
+        )
         self.classifier = Head(WIDTHS[-1], num_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -64,11 +64,10 @@ class VGG(Network):
         Maps are halved before blocks 1 to 3, and before block 4 if they are still larger than 7x7
         (64x64 images).
         """
-        maps: list[Tensor] = []
-        for i in range(5):
-            if 1 <= i <= 3 or x.shape[-1] > 7 and i == 4:
-                x = max_pool2d(x, 2)
-            x = relu_(self.get_submodule(f"block{i}")(x))
-            maps.append(x)
-        pooled = x.mean((2, 3))
-        return [*maps, pooled], self.classifier(pooled)
+        map0 = relu_(self.block0(x))
+        map1 = relu_(self.block1(max_pool2d(map0, 2)))
+        map2 = relu_(self.block2(max_pool2d(map1, 2)))
+        map3 = relu_(self.block3(max_pool2d(map2, 2)))
+        map4 = relu_(self.block4(max_pool2d(map3, 2) if map3.shape[-1] > 7 else map3))
+        pooled = map4.mean((2, 3))
+        return [map0, map1, map2, map3, map4, pooled], self.classifier(pooled)

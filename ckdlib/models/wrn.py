@@ -75,8 +75,9 @@ class WideResNet(Network):
 
         The maps are raw, before norm and ReLU; those of the stages are sums.
         """
-        maps = [self.conv1(x)]
-        for block in (self.block1, self.block2, self.block3):
-            maps.append(block(maps[-1]))
-        pooled = relu_(self.bn1(maps[-1])).mean((2, 3))
-        return [*maps, pooled], self.fc(pooled)
+        map0 = self.conv1(x)
+        map1 = self.block1(map0)
+        map2 = self.block2(map1)
+        map3 = self.block3(map2)
+        pooled = relu_(self.bn1(map3)).mean((2, 3))
+        return [map0, map1, map2, map3, pooled], self.fc(pooled)

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from ..models import new
 from ..models.network import Network
 from ..reproducibility import device_name, sha256, versions
 from ..training.evaluate import validate
+from .foreign import fill, read_checkpoint
 
 # what every card says
 CARD = {"model", "dataset", "dataset_sha256", "transform", "test_accuracy", "weights_sha256"}
@@ -44,7 +44,7 @@ def import_teacher(
         class count.
     """
     net = new(model, len(dataset.classes)).to(device)
-    _fill(net, model, _read_pth(checkpoint), checkpoint)
+    fill(net, model, read_checkpoint(checkpoint, net, model), checkpoint)
     return keep_teacher(
         weights_path(folder, dataset.name, model),
         net,
@@ -82,7 +82,7 @@ def load_teacher(
             f"{card['dataset_sha256']}, these {dataset.digest}"
         )
     net = new(model, len(dataset.classes)).to(device)
-    _fill(net, model, state, path)
+    fill(net, model, state, path)
     return net.eval(), card
 
 
@@ -162,53 +162,3 @@ def keep_teacher(
 
 def _float16(value: torch.Tensor) -> torch.Tensor:
     return value.half() if value.is_floating_point() else value
-
-
-def _read_pth(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}; name a .pth file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise InputError(
-            f"{path} is a pickle that holds more than tensors, or is truncated; it is refused "
-            "because loading it could run code; save its state dict alone"
-        ) from None
-    except (RuntimeError, EOFError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a checkpoint ({str(error).splitlines()[0][:80]}); it may "
-            "be truncated: fetch it again"
-        ) from None
-    state = content.get("model", content) if isinstance(content, dict) else None
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(
-            f"{path} holds no state dict, bare or under 'model'; name a checkpoint of "
-            "RepDistiller's form"
-        )
-    return state
-
-
-def _fill(net: nn.Module, model: str, state: dict[str, torch.Tensor], path: Path) -> None:
-    own = net.state_dict()
-    if odd := sorted(own.keys() ^ state.keys()):
-        raise InputError(
-            f"{path} is not a {model}: {len(odd)} keys differ, for instance {odd[0]!r}; name its "
-            "architecture with --model"
-        )
-    wrong = [name for name in own if own[name].shape != state[name].shape]
-    head = [
-        name
-        for name in wrong
-        if len(state[name]) != len(own[name]) and state[name].shape[1:] == own[name].shape[1:]
-    ]
-    if wrong and wrong == head:
-        raise InputError(
-            f"{path} knows {len(state[head[0]])} classes, but the dataset has "
-            f"{len(own[head[0]])}; use a teacher of this dataset"
-        )
-    if wrong:
-        raise InputError(
-            f"{path} is not a {model}: {wrong[0]!r} is {list(state[wrong[0]].shape)}, not "
-            f"{list(own[wrong[0]].shape)}; name its architecture with --model"
-        )
-    net.load_state_dict({name: value.to(own[name].dtype) for name, value in state.items()})

@@ -123,6 +123,22 @@ def test_memory_format_changes_nothing(name):
     torch.testing.assert_close(plain, swapped, rtol=0, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.parametrize("name", ["resnet8", "resnet20", "wrn_16_1", "wrn_16_2", "vgg8", "vgg13"])
+def test_networks_are_scripted(name, tmp_path):
+    net = models.build(name, 10).eval()
+    torch.jit.script(net).save(tmp_path / "net.pt")
+    scripted = torch.jit.load(tmp_path / "net.pt")
+    assert scripted.state_dict().keys() == net.state_dict().keys()
+    for side in (8, 64):
+        images = torch.randn(2, 3, side, side)
+        assert torch.equal(scripted(images), net(images))
+    features, logits = torch.jit.script(net).forward_features(images)
+    assert torch.equal(logits, net(images)) and len(features) == len(
+        net.forward_features(images)[0]
+    )
+
+
 def test_bad_names_and_classes():
     with pytest.raises(ValueError, match="unknown model 'resnet33'.*did you mean 'resnet32'"):
         models.build("resnet33", 10)
