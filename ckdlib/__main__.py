@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .errors import InputError, OutOfTime, choose
-from .stopping import Stopped, obey
+from .stopping import SIGNALS, Stopped, obey
 from .study.grid import PROFILES
 from .study.options import Options, of_group
 
@@ -271,7 +271,8 @@ COMMANDS = {
 
 def cli(words: Sequence[str] | None = None) -> NoReturn:
     """The `ckd` command."""
-    signal.signal(signal.SIGTERM, obey)
+    for number in SIGNALS:
+        signal.signal(number, obey)  # a shell may have had it ignored
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where it writes ASCII only
