@@ -18,7 +18,7 @@ from .store import Store
 from .student import StudentResult
 from .tasks import Report, Task, prepare
 from .teachers import ask_teachers, open_teachers
-from .workers import Tasks
+from .workers import Tasks, being_spawned
 from .workspace import Workspace
 
 
@@ -58,6 +58,8 @@ def run(
     Stopped
         By Ctrl-C or SIGTERM, with every finished run kept.
     """
+    if being_spawned():
+        raise RuntimeError("a worker process began this batch anew; the first one goes on alone")
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     store = workspace.store
     prepared = prepare(runs, workspace, store, report)

@@ -171,6 +171,11 @@ class _Crew:
             worker.kill()
 
 
+def being_spawned() -> bool:
+    """Is this a worker process that runs the user's script, unguarded, as it starts?"""
+    return getattr(multiprocessing.current_process(), "_inheriting", False)
+
+
 def cores() -> int:
     """Of this process."""
     return len(os.sched_getaffinity(0))
