@@ -64,6 +64,7 @@ def run(
     store = workspace.store
     prepared = prepare(runs, workspace, store, report)
     remove_leftovers(workspace.results)
+    store.marks.clear()
     pace = pace_on(workspace.device, prepared.rows)
     for line in plan(prepared.runs, pace, prepared.datasets, workspace.device):
         report(line)

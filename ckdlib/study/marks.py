@@ -52,10 +52,17 @@ class Marks:
 
     def held(self) -> list[str]:
         """Runs whose mark counts."""
-        if not self.folder.is_dir():
-            return []
-        marks = [path for path in sorted(self.folder.iterdir()) if not path.name.startswith(".")]
-        return [mark.name for mark in marks if _counts(mark)]
+        return [mark.name for mark in self._all() if _counts(mark)]
+
+    def clear(self) -> None:
+        """Remove marks that count no more."""
+        for mark in self._all():
+            with locked(self.folder / ".lock"):
+                if not _counts(mark):
+                    mark.unlink(missing_ok=True)
+
+    def _all(self) -> list[Path]:
+        return sorted(self.folder.glob("[!.]*"))
 
 
 def _own() -> dict[str, str | int | None]:

@@ -1,10 +1,5 @@
 """Runs -> rows: what a row holds, what is skipped, what a kill or a time budget leaves."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -388,45 +383,6 @@ def test_a_failing_run_is_told_and_costs_only_itself(here, brief, monkeypatch):
     with pytest.raises(RunsFailed, match="1 runs failed"):
         study.run(brief(["ce", "kd"]), here, jobs=1, report=quiet)
     assert [row["method"] for row in Store(here.results).rows()] == ["kd"]
-
-
-def test_a_killed_batch_goes_on(tmp_path, teachers):
-    command = [
-        sys.executable,
-        "-m",
-        "ckdlib",
-        "run",
-        "--results",
-        str(tmp_path),
-        "--experiment",
-        "black_box",
-        "--methods",
-        "ce",
-        "--n",
-        "40",
-        "80",
-        "--seeds",
-        "1",
-        "2",
-        "3",
-        "--jobs",
-        "2",
-        "--device",
-        "cpu",
-    ]
-    batch = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(Store(tmp_path).rows()) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(batch.pid, signal.SIGKILL)
-    batch.wait()
-    while Store(tmp_path).marks.held() and time.monotonic() < deadline:
-        time.sleep(0.05)  # its workers see that it is gone and end too
-    kept = Store(tmp_path).rows()
-    assert 2 <= len(kept) < 6 and time.monotonic() < deadline
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{len(kept)} of 6 students are trained" in done.stdout
-    assert len({row["run"] for row in Store(tmp_path).rows()}) == len(Store(tmp_path).rows()) == 6
 
 
 def test_images_cut_another_way_are_another_run_and_another_ledger(folder, tmp_path):

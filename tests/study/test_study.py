@@ -358,6 +358,8 @@ def test_a_mark_counts_while_its_process_lives(tmp_path):
     assert marks.take("dead") and marks.take("torn") and not marks.take("another host")
     marks.release("mine")
     assert marks.held() == ["another host", "dead", "torn"]
+    marks.clear()
+    assert sorted(path.name for path in marks.folder.glob("[!.]*")) == marks.held()
 
 
 def test_time_is_expected_from_like_rows():
