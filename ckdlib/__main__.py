@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import Field, fields
+from difflib import get_close_matches
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +19,8 @@ from .stopping import SIGNALS, Stopped, obey
 from .study.grid import PROFILES
 from .study.options import Options, of_group
 
+FLAGS = [one.metadata["flag"] or "--" + one.name.replace("_", "-") for one in fields(Options)]
+
 
 class Parser(argparse.ArgumentParser):
     """Refuses abbreviated options, and says what is wrong in one line."""
@@ -25,7 +29,10 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**words, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        near = get_close_matches(unknown[1], FLAGS, n=1) if unknown else []
+        hint = f", did you mean {near[0]}?" if near else ""
+        self.exit(2, f"error: {message}{hint}; see {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
