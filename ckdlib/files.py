@@ -145,10 +145,15 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
         lock.release()
 
 
+def json_text(value: Any) -> str:
+    """A value as a file of JSON has it."""
+    return json.dumps(value, indent=1) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
     """A value as indented JSON."""
     with replacing(path) as beside:
-        beside.write_text(json.dumps(value, indent=1) + "\n")
+        beside.write_text(json_text(value))
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from ..errors import InputError, OutOfTime, RunsFailed
-from ..files import remove_leftovers, replacing, write_json
+from ..files import json_text, remove_leftovers, replacing, write_json
 from ..records import Row
 from ..stopping import deferred
 from .attempt import Failure
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
-from .runs import Run
+from .runs import Run, grouped
 from .store import Store
 from .student import StudentResult
 from .tasks import Report, Task, prepare
@@ -77,7 +77,7 @@ def run(
     except OutOfTime as stopped:
         report(str(stopped))
         return []
-    _save_splits(todo, workspace)
+    _save_splits(todo, workspace, report)
     total = len(tasks)
     jobs = jobs or default_jobs(workspace.device)
     report(
@@ -94,17 +94,19 @@ def _nothing(line: str) -> None:
     pass
 
 
-def _save_splits(tasks: Sequence[Task], workspace: Workspace) -> None:
+def _save_splits(tasks: Sequence[Task], workspace: Workspace, report: Report) -> None:
     """Index lists of every n and seed, beside the rows."""
-    for task in tasks:
-        name = f"{task.dataset.name}-n{task.run.n}-seed{task.run.seed}.json"
-        path = workspace.results / "splits" / name
+    for (n, seed), (task, *_) in grouped(tasks, "run.n", "run.seed").items():
+        path = workspace.results / "splits" / f"{task.dataset.name}-n{n}-seed{seed}.json"
+        indices = {
+            "dataset_sha256": task.dataset.digest,
+            "train": task.train_index.tolist(),
+            "validation": task.val_index.tolist(),
+        }
+        if path.exists() and path.read_bytes() != json_text(indices).encode():
+            report(f"{path} is not what these runs use; it is written anew")
+            path.unlink()
         if not path.exists():
-            indices = {
-                "dataset_sha256": task.dataset.digest,
-                "train": task.train_index.tolist(),
-                "validation": task.val_index.tolist(),
-            }
             write_json(path, indices)
 
 

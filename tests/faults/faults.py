@@ -245,7 +245,7 @@ DAMAGES: dict[str, Callable[[bytearray, random.Random], None]] = {
 
 
 def damages(
-    whole: Study, begun: Study, reference: dict[str, float], folder: Path, count: int, seed: int
+    whole: Study, begun: Study, reference: Study, folder: Path, count: int, seed: int
 ) -> Iterator[Verdict]:
     """Damage files of every kind, then go on with a student more.
 
@@ -255,8 +255,8 @@ def damages(
         Finished.
     begun : Study
         Whose teacher is half trained.
-    reference : dict
-        The accuracies of `whole` with the student more.
+    reference : Study
+        `whole` with the student more.
     """
     chance = random.Random(seed)
     kinds = list(KINDS)
@@ -272,9 +272,7 @@ def damages(
         yield _judged(harmed, path, f"{kind}: {harm} ({number})", reference, folder / "log")
 
 
-def _judged(
-    harmed: Study, path: Path, fault: str, reference: dict[str, float], log: Path
-) -> Verdict:
+def _judged(harmed: Study, path: Path, fault: str, reference: Study, log: Path) -> Verdict:
     """Damage is told and mended, refused with the way out, or has no effect."""
     verdict = Verdict(fault)
     again = tried(lambda: harmed.run(EXTRA), log)
@@ -288,7 +286,10 @@ def _judged(
     if again.status:
         verdict.traceback = again.said[-1500:]
         return verdict
-    rows = harmed.rows()
-    if rows != reference:
-        verdict.false = f"{rows} for {reference}"
+    if harmed.rows() != reference.rows():
+        verdict.false = f"{harmed.rows()} for {reference.rows()}"
+    right = reference.said()
+    odd = [name for name, value in harmed.said().items() if right.get(name) != value]
+    if odd:
+        verdict.false += f" {odd} are not as they were"
     return verdict

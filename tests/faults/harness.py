@@ -82,6 +82,17 @@ class Study:
         rows = Store(self.results).rows(lambda line: None)
         return {row["run"]: row["test_accuracy"] for row in rows}
 
+    def said(self) -> dict[str, object]:
+        """Measures, probes and index lists, by name: what tables and figures read beside rows."""
+        store = Store(self.results)
+        found: dict[str, object] = {
+            f"measures {run}": line for run, line in store.measures().items()
+        }
+        found |= {f"probe {probe['run']} {probe['step']}": probe for probe in store.history()}
+        for path in self.results.glob("splits/*.json"):
+            found[path.name] = path.read_text()
+        return found
+
     def lines(self) -> list[str]:
         """The runs of the rows' file, as often as they stand there whole."""
         found = []
