@@ -10,6 +10,7 @@ from ..errors import InputError, OutOfTime, RunsFailed
 from ..files import json_text, remove_leftovers, replacing, write_json
 from ..records import Row
 from ..stopping import deferred
+from ..training import check_device
 from .attempt import Failure
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
@@ -85,6 +86,12 @@ def run(
     )
     students = _Students(todo, total, store, pace, report)
     if todo:
+        precision = check_device(workspace.device, workspace.precision, report)
+        if precision != workspace.precision:
+            raise InputError(
+                f"{workspace.precision} cannot be had on {workspace.device}, see above; choose "
+                f"--precision {precision}"
+            )
         students.train(workspace, min(jobs, len(todo)), deadline)
     rows = store.rows(_nothing) if students.others else prepared.rows + students.rows
     return [row for row in rows if row["run"] in tasks]

@@ -3,6 +3,7 @@
 from ..recipes import FAST, RECIPES, REFERENCE, Recipe
 from .evaluate import calibrate, predict, validate
 from .loop import Moment, Progress, Result, fit
+from .selfcheck import check_device
 
 __all__ = [
     "FAST",
@@ -13,6 +14,7 @@ __all__ = [
     "Recipe",
     "Result",
     "calibrate",
+    "check_device",
     "fit",
     "predict",
     "validate",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+GRAPHS = "CKD_GRAPHS"  # of the environment: "0" turns recording off
 STREAMS = 32  # that torch has on a device: more threads would share some
 _RECORDING = threading.Lock()  # one graph is recorded at a time; others may run meanwhile
 _OWN = threading.local()
@@ -25,7 +26,7 @@ class GraphReplay:
         self, work: Callable, device: torch.device, generator: torch.Generator | None = None
     ):
         self.work, self.generator = work, generator
-        self.records = device.type == "cuda" and os.environ.get("CKD_GRAPHS") != "0"
+        self.records = device.type == "cuda" and os.environ.get(GRAPHS) != "0"
         self.seen: set = set()
         self.graphs: dict = {}
 
