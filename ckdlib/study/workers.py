@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import threading
 import time
 from collections import Counter, deque
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from signal import SIG_IGN, SIGINT, signal
+from typing import Any
 
 import torch
 
@@ -54,13 +56,22 @@ class _Worker:
     def give(self, task: Task, workspace: Workspace, deadline: float | None) -> None:
         """Let it train a student."""
         self.task = task
-        self.connection.send((task, workspace, deadline))
+        _send(self.connection, (task, workspace, deadline))
 
     def kill(self) -> None:
         """End it, whatever it does."""
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def _send(connection: Connection, value: object) -> None:
+    """Pickled plainly: torch's own way needs shared memory, which not every machine has."""
+    connection.send_bytes(pickle.dumps(value))
+
+
+def _receive(connection: Connection) -> Any:
+    return pickle.loads(connection.recv_bytes())
 
 
 def _serve(connection: Connection, threads: int) -> None:
@@ -75,13 +86,13 @@ def _serve(connection: Connection, threads: int) -> None:
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    connection.send("ready")
+    _send(connection, "ready")
     while True:
         try:
-            task, workspace, deadline = connection.recv()
+            task, workspace, deadline = _receive(connection)
         except EOFError:
             return
-        connection.send(attempt(task, workspace, deadline))
+        _send(connection, attempt(task, workspace, deadline))
 
 
 class _Crew:
@@ -133,7 +144,7 @@ class _Crew:
             task = worker.task
             assert task is not None
             try:
-                found = worker.connection.recv()
+                found = _receive(worker.connection)
             except (EOFError, ConnectionError):
                 failure = self._lost(worker, task)
                 if failure:

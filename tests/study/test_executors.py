@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
+import torch
 
 from ckdlib import study
 from ckdlib.errors import InputError, RunsFailed
@@ -39,7 +40,12 @@ class Dying(workers._Crew):
 
 
 def test_a_worker_that_dies_costs_one_run_which_is_tried_three_times(here, brief, monkeypatch):
-    """The others go on."""
+    """The others go on; nothing of that needs shared memory."""
+
+    def absent(*_):
+        raise RuntimeError("no /dev/shm")
+
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", absent)
     monkeypatch.setattr(workers, "_Crew", Dying)
     monkeypatch.setattr(workers, "POLL", 0.01)
     told = []
