@@ -119,6 +119,7 @@ def test_the_short_answers_are_the_rows_numbers():
     means = {line.rival: line for line in saved[saved.target.isna()].itertuples()}
     assert not means["dist"].bound and means["ckd_pairs"].bound
     dist, ckd = (f"{means[rival].fewer:.0f} %" for rival in ("dist", "ckd_pairs"))
+    interval = f"[{means['dist'].low:.0f}, {means['dist'].high:.0f}]"
     below = -report.mean_differences(pilot("black_box"), "ckd_pairs", "kd").iloc[0]["mean"]
     gained = report.mean_differences(pilot("black_box"), "ckd_calibrated", "ckd").iloc[0]["mean"]
     store = Store(PROJECT / "results/pilot")
@@ -127,7 +128,7 @@ def test_the_short_answers_are_the_rows_numbers():
     lost = students.calibrated_accuracy - students.test_accuracy
     says = {
         README: (
-            f"takes {dist} fewer calls than DIST, at least {ckd} fewer than CKD",
+            f"takes {dist} {interval} fewer calls than DIST, at least {ckd} fewer than CKD",
             f"is {below:.0f} points below KD there",
             f"gives it {gained:.0f}.",
             f"costs each {lost.min():.0f} to {lost.max():.0f} points",
