@@ -17,9 +17,10 @@ from ..files import Damaged, read_tensors, write_tensors
 from ..images import Dataset, Views
 from ..methods import steps_per_epoch
 from ..models import new
+from ..models.network import Network
 from ..recipes import Recipe
-from ..stopping import deferred
-from ..training.loop import Moment, Saved, fit
+from ..stopping import Pending, deferred
+from ..training.loop import Moment, Result, Saved, fit
 from ..training.schedules import planned_steps, start
 from .weights import keep_teacher, weights_path
 
@@ -134,35 +135,8 @@ def train_teacher(
     checkpoint = Checkpoint(path.with_suffix(".checkpoint"), json.dumps(made_of), report)
     views = Views(dataset.train, dataset.transform, device)
     net = new(model, len(dataset.classes), seed).to(device)
-    resume = checkpoint.read()
-    epoch = steps_per_epoch(len(views), recipe.batch)
-    total = planned_steps(recipe, epoch)
-    with deferred() as pending, _Told(model, total, report) as told:
-
-        def after_step(moment: Moment) -> None:
-            late = deadline is not None and time.monotonic() > deadline
-            if late or pending or time.monotonic() - checkpoint.written > CHECKPOINT_EVERY:
-                checkpoint.write(moment)
-            told.at(moment)
-            if late or pending:
-                report(f"teacher {model}: stopped after step {moment.step}, which is kept")
-            pending.obey()
-            if late:
-                raise OutOfTime("the time budget is used up; the same command goes on")
-
-        if resume:
-            done = resume.rounds * start(recipe, epoch).round_steps + resume.steps
-            report(f"teacher {model}: goes on after step {done} of {total}")
-        result = fit(
-            net,
-            methods.get("ce"),
-            recipe,
-            views,
-            seed=seed,
-            after_step=after_step,
-            resume=resume,
-            precision=precision,
-        )
+    training = _Pretraining(model, recipe, len(views), checkpoint, deadline, report)
+    result = training.run(net, views, seed, precision)
     if result.status != "done":
         raise InputError(
             f"the training of teacher {model} diverged; lower its learning rate "
@@ -187,6 +161,64 @@ def train_teacher(
         f"{path.relative_to(folder.parent)}"
     )
     return card
+
+
+class _Pretraining:
+    """A teacher's training: stopped where it must be, kept as it goes, told now and then."""
+
+    def __init__(
+        self,
+        model: str,
+        recipe: Recipe,
+        images: int,
+        checkpoint: Checkpoint,
+        deadline: float | None,
+        report: Callable[[str], None],
+    ):
+        epoch = steps_per_epoch(images, recipe.batch)
+        self.model, self.recipe, self.report = model, recipe, report
+        self.checkpoint, self.deadline = checkpoint, deadline
+        self.total = planned_steps(recipe, epoch)
+        self.round_steps = start(recipe, epoch).round_steps
+
+    def run(self, net: Network, views: Views, seed: int, precision: str) -> Result:
+        """Train to the end, or to a stop."""
+        resume = self.checkpoint.read()
+        if resume:
+            done = resume.rounds * self.round_steps + resume.steps
+            self.report(f"teacher {self.model}: goes on after step {done} of {self.total}")
+        with deferred() as pending, _Told(self.model, self.total, self.report) as told:
+
+            def after_step(moment: Moment) -> None:
+                told.at(moment)
+                self._keep(moment, pending)
+
+            return fit(
+                net,
+                methods.get("ce"),
+                self.recipe,
+                views,
+                seed=seed,
+                after_step=after_step,
+                resume=resume,
+                precision=precision,
+            )
+
+    @property
+    def late(self) -> bool:
+        """Is it past the deadline?"""
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _keep(self, moment: Moment, pending: Pending) -> None:
+        """Write a checkpoint if it is time to, and where the training is stopped."""
+        if not pending and not self.late:
+            if time.monotonic() - self.checkpoint.written > CHECKPOINT_EVERY:
+                self.checkpoint.write(moment)
+            return
+        self.checkpoint.write(moment)
+        self.report(f"teacher {self.model}: stopped after step {moment.step}, which is kept")
+        pending.obey()
+        raise OutOfTime("the time budget is used up; the same command goes on")
 
 
 class _Told:
