@@ -6,14 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from PIL import Image
 
 from ckdlib import study
 from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
 from ckdlib.study import open_workspace
 from ckdlib.teachers import train_teacher
-from tests import PROJECT
+from tests import PROJECT, pictures
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
 
@@ -69,13 +68,4 @@ def brief():
 @pytest.fixture
 def folder(tmp_path):
     """train/ and test/ of two classes, eight images each of 12x12 random pixels."""
-    random = torch.Generator().manual_seed(0)
-    for part in ("train", "test"):
-        for name in ("cat", "dog"):
-            (tmp_path / "animals" / part / name).mkdir(parents=True)
-            for i in range(8):
-                pixels = torch.randint(256, (12, 12, 3), generator=random, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(
-                    tmp_path / "animals" / part / name / f"{i}.png"
-                )
-    return tmp_path / "animals"
+    return pictures(tmp_path / "animals")

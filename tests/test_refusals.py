@@ -9,21 +9,14 @@ import torch
 from ckdlib import models
 from ckdlib.__main__ import main
 from ckdlib.study import Store
+from tests import pictures
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A folder with a row, and its images."""
-    from PIL import Image
-
     place = tmp_path_factory.mktemp("begun")
-    random = torch.Generator().manual_seed(0)
-    for part in ("train", "test"):
-        for name in ("cat", "dog"):
-            (place / "pics" / part / name).mkdir(parents=True)
-            for i in range(10):
-                pixels = torch.randint(256, (12, 12, 3), generator=random, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(place / f"pics/{part}/{name}/{i}.png")
+    pictures(place / "pics", 10)
     assert main(["run", *words(place), "--methods", "ce"]) == 0
     torch.save({"state": models.build("resnet14", 2).state_dict()}, place / "foreign.pth")
     return place

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import torch
 
+from tests import pictures
+
 from .faults import EXTRA, KINDS, Verdict, crashes, crowds, damages, full_disks, kills, writes
-from .harness import Study, images, short_teachers, tried
+from .harness import Study, short_teachers, tried
 
 HOW = ("before", "after", "torn")
 
@@ -20,7 +22,7 @@ def prepared(folder: Path) -> tuple[Study, Study, Study, float]:
     that it takes.
     """
     torch.set_num_threads(1)
-    whole = Study(folder / "whole", images(folder / "pictures"))
+    whole = Study(folder / "whole", pictures(folder / "pictures"))
     log = folder / "log"
     assert tried(whole.run, log).status == 0, log.read_text()
     started = time.monotonic()

@@ -16,9 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from PIL import Image
-
 from ckdlib import study
 from ckdlib.errors import InputError
 from ckdlib.files import read_tensors
@@ -27,18 +24,6 @@ from ckdlib.study.store import Store
 
 METHODS = ("ce", "kd", "fitnets")
 TEACHER_STEPS = 12
-
-
-def images(folder: Path) -> Path:
-    """train/ and test/ of two classes, eight images each of 12x12 random pixels."""
-    random = torch.Generator().manual_seed(0)
-    for part in ("train", "test"):
-        for name in ("cat", "dog"):
-            (folder / part / name).mkdir(parents=True)
-            for i in range(8):
-                pixels = torch.randint(256, (12, 12, 3), generator=random, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(folder / part / name / f"{i}.png")
-    return folder
 
 
 @contextmanager
