@@ -156,7 +156,7 @@ def test_run_and_status_from_the_shell(tmp_path):
         [sys.executable, "-m", "ckdlib", "status", *words], capture_output=True, text=True
     )
     assert told.stdout.startswith(
-        "black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls made"
+        "black_box: 1/1 runs done, 0 running, 0 left, 0 teacher calls kept"
     )
 
 
