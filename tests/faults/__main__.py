@@ -62,8 +62,8 @@ def main() -> int:
         total = writes(whole, folder)
         print(f"{total} writes, {seconds:.1f} s a study", flush=True)
         if args.short:
-            points = [(at, HOW[at % 3]) for at in range(3, total + 1, 10)]
-            full, killed, harmed, together = [total // 3, total - 4], 4, len(KINDS), 1
+            points = [(at, HOW[at % 3]) for at in range(5, total + 1, 17)]
+            full, killed, harmed, together = [total // 2], 3, len(KINDS), 1
         else:
             points = [(at, how) for at in range(1, total + 1) for how in HOW]
             full, killed, harmed, together = list(range(1, total, 5)), 80, 25 * len(KINDS), 8

@@ -163,7 +163,7 @@ def kills(whole: Study, folder: Path, count: int, seconds: float, seed: int) -> 
     """Kill at random moments, with one process and with workers."""
     chance = random.Random(seed)
     for number in range(count):
-        jobs = 2 if number % 4 == 3 else 1  # workers begin anew and take longer
+        jobs = 2 if number % 3 == 2 else 1  # workers begin anew and take longer
         harmed = replace(fresh(whole, folder), jobs=jobs)
         child = forked(harmed.run, folder / "log")
         time.sleep(chance.uniform(0, seconds * (4 if jobs > 1 else 1)))
