@@ -69,10 +69,12 @@ def run(
     pace = pace_on(workspace.device, prepared.rows)
     for line in plan(prepared.runs, pace, prepared.datasets, workspace.device):
         report(line)
+    if prepared.left:
+        _check_device(workspace, report)
     try:
         teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
         tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
-        done = {row["run"] for row in prepared.rows}
+        done = prepared.done
         todo = [task for key, task in tasks.items() if key not in done]
         ask_teachers(todo, teachers, workspace, add_features, deadline, report)
     except OutOfTime as stopped:
@@ -86,15 +88,18 @@ def run(
     )
     students = _Students(todo, total, store, pace, report)
     if todo:
-        precision = check_device(workspace.device, workspace.precision, report)
-        if precision != workspace.precision:
-            raise InputError(
-                f"{workspace.precision} cannot be had on {workspace.device}, see above; choose "
-                f"--precision {precision}"
-            )
         students.train(workspace, min(jobs, len(todo)), deadline)
     rows = store.rows(_nothing) if students.others else prepared.rows + students.rows
     return [row for row in rows if row["run"] in tasks]
+
+
+def _check_device(workspace: Workspace, report: Report) -> None:
+    precision = check_device(workspace.device, workspace.precision, report)
+    if precision != workspace.precision:
+        raise InputError(
+            f"{workspace.precision} cannot be had on {workspace.device}, see above; choose "
+            f"--precision {precision}"
+        )
 
 
 def _nothing(line: str) -> None:
@@ -103,7 +108,7 @@ def _nothing(line: str) -> None:
 
 def _save_splits(tasks: Sequence[Task], workspace: Workspace, report: Report) -> None:
     """Index lists of every n and seed, beside the rows."""
-    for (n, seed), (task, *_) in grouped(tasks, "run.n", "run.seed").items():
+    for (_, n, seed), (task, *_) in grouped(tasks, "run.dataset", "run.n", "run.seed").items():
         path = workspace.results / "splits" / f"{task.dataset.name}-n{n}-seed{seed}.json"
         indices = {
             "dataset_sha256": task.dataset.digest,

@@ -83,9 +83,14 @@ class Prepared:
     results: Path
 
     @property
+    def done(self) -> set[str]:
+        """The runs that have a row."""
+        return {row["run"] for row in self.rows}
+
+    @property
     def left(self) -> list[Run]:
-        """The runs that have no row yet."""
-        done = {row["run"] for row in self.rows}
+        """The runs that have none yet."""
+        done = self.done
         return [task.run for key, task in self.tasks.items() if key not in done]
 
     def with_teachers(self, cards: Mapping[tuple[str, str], Mapping[str, Any]]) -> dict[str, Task]:

@@ -336,6 +336,8 @@ def test_experiments_on_two_sets_of_images_run_together(here, brief):
         ("black_box", "digits"),
         ("cars", "digits_cropped"),
     ]
+    kept = {path.name.split("-")[0] for path in (here.results / "splits").iterdir()}
+    assert kept == {"digits", "digits_cropped"}
 
 
 def test_the_plan_counts_runs_calls_and_hours(here, brief, digits):
