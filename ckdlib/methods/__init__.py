@@ -1,6 +1,9 @@
-"""Methods: how a student learns. A method is one entry of the registry, its loss and its test."""
+"""Methods: how a student learns. A method is one entry of the registry, its loss and its test; one
+of the user's own is added by `method` or `add`.
+"""
 
-from .registry import METHODS, Method, get
+from .outside import add, method
+from .registry import METHODS, OUTSIDE, Method, canonical, get
 from .sampling import class_batches, epoch_batches, pair_batches, steps_per_epoch
 from .terms import (
     INNER,
@@ -15,16 +18,20 @@ from .terms import (
 __all__ = [
     "INNER",
     "METHODS",
+    "OUTSIDE",
     "Batch",
     "Method",
     "Problem",
     "Term",
+    "add",
+    "canonical",
     "class_batches",
     "epoch_batches",
     "forward_each",
     "forward_features",
     "forward_mixed",
     "get",
+    "method",
     "pair_batches",
     "steps_per_epoch",
 ]

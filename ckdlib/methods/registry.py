@@ -6,7 +6,8 @@ method names.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class Method:
     needs_teacher: bool = True
     calibrated: bool = False  # is the classifier's bias set in closed form?
     dims: int | None = None  # of pooled comparisons; must divide the number of classes
+    label: str = ""  # of one's own: what figures call it,
+    source: str = ""  # whose it is,
+    code: str = ""  # a digest of its code,
+    origin: str = ""  # and the file that it stands in
 
     @property
     def white_box(self) -> bool:
@@ -70,10 +75,14 @@ class Method:
                 "choose a pair of one family"
             )
         trained = nn.ModuleDict()
-        for name in self.terms:
-            if name in terms.HELPERS:
-                trained[name] = terms.HELPERS[name](problem)
+        for name in self.helped:
+            trained[name] = terms.HELPERS[name](problem)
         return trained
+
+    @property
+    def helped(self) -> list[str]:
+        """The terms that train something beside the student."""
+        return [name for name in self.terms if name in terms.HELPERS]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""
@@ -81,7 +90,7 @@ class Method:
 
     def definition(self) -> dict[str, Any]:
         """The method as plain data: what a run's identity knows of it."""
-        return {
+        known = {
             "terms": {name: term.definition() for name, term in self.terms.items()},
             "sampler": {"name": self.sampler.__name__} | terms.defaults(self.sampler),
             "forward": self.forward.__name__,
@@ -89,6 +98,12 @@ class Method:
             "calibrated": self.calibrated,
             "dims": self.dims,
         }
+        return known | {"code": self.code} if self.code else known
+
+    def weighted(self, weights: Mapping[str, float]) -> "Method":
+        """The same method with other weights of some terms."""
+        changed = {name: replace(self.terms[name], weight=one) for name, one in weights.items()}
+        return replace(self, terms={**self.terms, **changed})
 
 
 CE_KL = terms.CE | terms.KL
@@ -120,20 +135,80 @@ METHODS: dict[str, Method] = {
 }
 
 
+OUTSIDE: dict[str, Method] = {}  # one's own, by name
+
+
 def rkd_d(dims: int) -> Method:
     """RKD_d: pooled comparisons beside cross-entropy of the labels (CKD, section 6.1)."""
     return Method(terms.CE | terms.pooled(dims), dims=dims)
 
 
 def get(name: str) -> Method:
-    """A method by name, `rkd_D` for any D of at least 1 among them.
+    """A method by name: `rkd_D` for any D of at least 1 among them, and any with other weights of
+    its terms, as `kd:kl=3` or `ce+ckd:labels=0.5,teacher=2`.
 
     Raises
     ------
     InputError
-        If there is none of that name; it lists the names.
+        If there is none of that name, or it has no such term; it lists the names.
     """
+    base, colon, text = name.partition(":")
+    method = _named(base)
+    return method.weighted(_weights(name, method, text)) if colon else method
+
+
+def canonical(name: str) -> str:
+    """A method's name as runs have it: weights in the order of its terms, those of its own left
+    out, so that one training has one name.
+    """
+    base, colon, text = name.partition(":")
+    method = _named(base)
+    given = _weights(name, method, text) if colon else {}
+    changed = [
+        f"{term}={_shown(given[term])}"
+        for term, own in method.terms.items()
+        if given.get(term, own.weight) != own.weight
+    ]
+    return f"{base}:{','.join(changed)}" if changed else base
+
+
+def _shown(weight: float) -> str:
+    short = f"{weight:g}"
+    return short if float(short) == weight else repr(weight)
+
+
+def _named(name: str) -> Method:
+    if name in OUTSIDE:
+        return OUTSIDE[name]
     if found := re.fullmatch(r"rkd_([1-9]\d*)", name):
         return rkd_d(int(found[1]))
-    choose("method", name, [*METHODS, "rkd_D (D numbers a comparison)"])
+    choose("method", name, [*METHODS, *OUTSIDE, "rkd_D (D numbers a comparison)"])
     return METHODS[name]
+
+
+def _weights(name: str, method: Method, text: str) -> dict[str, float]:
+    """'kl=3,labels=0.5' as weights of terms."""
+    given: dict[str, float] = {}
+    for part in text.split(","):
+        term, _, number = part.partition("=")
+        if term not in method.terms or term in given:
+            raise InputError(
+                f"{name!r}: {part!r} gives no weight of a term, or one a second time; its terms "
+                f"are {', '.join(method.terms)}, write for instance "
+                f"{name.partition(':')[0]}:{next(iter(method.terms))}=2"
+            )
+        given[term] = check_weight(name, term, number)
+    return given
+
+
+def check_weight(method: str, term: str, value: Any) -> float:
+    """A weight as a number; InputError if it is none, negative or infinite."""
+    try:
+        weight = float(value)
+    except (TypeError, ValueError):
+        weight = -1.0
+    if isinstance(value, bool) or not isfinite(weight) or weight < 0:
+        raise InputError(
+            f"method {method!r}: weight {value!r} of {term} is no number of at least 0"
+        )
+    return weight + 0.0  # no -0

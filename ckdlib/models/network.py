@@ -6,12 +6,17 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Images [B, 3, H, W] -> logits [B, classes]; families define `head` and `forward_features`."""
 
-    __jit_unused_properties__ = ["head"]  # `torch.jit.script` leaves it out
+    __jit_unused_properties__ = ["head", "classes"]  # `torch.jit.script` leaves it out
 
     @property
     def head(self) -> nn.Linear:
         """The final linear layer."""
         raise NotImplementedError
+
+    @property
+    def classes(self) -> int:
+        """How many logits it gives an image."""
+        return self.head.out_features
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The features of images, and their logits.

@@ -259,8 +259,7 @@ class _Training:
 def _helpers(
     method: Method, net: Network, train_views: Views, features: Features | None, seed: int
 ) -> nn.ModuleDict:
-    classes = net.head.out_features
-    problem = Problem(classes, len(train_views), len(train_views.labels.unique()))
+    problem = Problem(net.classes, len(train_views), len(train_views.labels.unique()))
     if features is not None:
         with torch.no_grad():
             maps, _ = net.eval().forward_features(train_views.plain(slice(0, 1)))
