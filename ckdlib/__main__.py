@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     headline = command("headline", "the tables of docs/results.md")
     headline.add_argument("--results", type=folder, default=Path("results/pilot"))
     headline.add_argument("--experiment", default="black_box")
+    own = command("check", "try the methods and models of files of your own, in seconds")
+    own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
     old.add_argument("results", type=folder)
     _bench_options(command("bench", "speed beside a straightforward implementation"))
@@ -227,6 +229,16 @@ def headline(args: argparse.Namespace) -> None:
         print("", report.saved(rows), sep="\n")
 
 
+def check(args: argparse.Namespace) -> None:
+    from .study import check as try_all
+
+    found = try_all(args.plugins)
+    for line in found:
+        print(line)
+    if wrong := [line.name for line in found if line.fault]:
+        raise InputError(f"{', '.join(wrong)}: not as it should be, see above")
+
+
 def migrate(args: argparse.Namespace) -> None:
     from .study.migrate import migrate as renew
 
@@ -267,6 +279,7 @@ def bench(args: argparse.Namespace) -> None:
 COMMANDS = {
     "batch": batch,
     "bench": bench,
+    "check": check,
     "headline": headline,
     "migrate": migrate,
     "notebook": notebook,

@@ -180,6 +180,7 @@ class _Pages:
         """Parameters of the notebooks that train."""
         workspace = self.workspace
         return {
+            "plugins": list(self.options.plugins),
             "profile": self.options.profile,
             "results": str(workspace.results),
             "data": str(workspace.data),

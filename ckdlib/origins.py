@@ -37,6 +37,15 @@ def origin(thing: Any) -> str:
     return getattr(thing, "__module__", None) or "__main__"
 
 
+def caller() -> str:
+    """The file of whoever called this library; its module's name where that is none."""
+    frame = sys._getframe(1)
+    while PLACES[-1] in Path(frame.f_code.co_filename).parents and frame.f_back:
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename)
+    return str(file.resolve()) if file.is_file() else frame.f_globals.get("__name__", "__main__")
+
+
 def digest(*things: Any) -> str:
     """SHA-256 of definitions: their source, and what of one's own they reach."""
     seen: dict[int, Any] = {}

@@ -42,6 +42,9 @@ class Row(TypedDict):
     code: str  # digest of the library's source
     versions: dict[str, str]
     finished: str  # UTC
+    student_sha256: NotRequired[str]  # of the code of a network that is not the library's
+    label: NotRequired[str]  # of a method that is not the library's: what figures call it,
+    source: NotRequired[str]  # and whose it is
 
 
 class Measures(TypedDict):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import losses
 from ..errors import InputError
-from ..origins import digest, origin
+from ..origins import caller, digest, origin
 from . import terms
 from .registry import METHODS, OUTSIDE, Method, check_weight
 from .sampling import epoch_batches, pair_batches
@@ -162,7 +162,6 @@ def method(
             label=label or name,
             source=source,
             code=digest(function, *_own_parts(sampler, forward), losses.VERSIONS),
-            origin=origin(function),
             computed=computed,
         )
         _check_fit(name, made, computed.takes)
@@ -190,9 +189,8 @@ def add(name: str, method: Method) -> None:
     if not method.code:
         losses_of = [part for term in method.terms.values() for part in (term.loss, term.formula)]
         parts = _own_parts(*losses_of, method.sampler, method.forward)
-        origins = [*map(origin, parts), "__main__"]
-        method = replace(method, code=digest(*parts, losses.VERSIONS), origin=origins[0])
-    method = replace(method, label=method.label or name)
+        method = replace(method, code=digest(*parts, losses.VERSIONS))
+    method = replace(method, label=method.label or name, origin=caller())
     try:
         json.dumps(method.definition())
     except (ValueError, TypeError, AttributeError) as error:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..origins import digest, origin, place
+from ..origins import caller, digest, place
 from .network import Network
 
 Factory = Callable[[int], nn.Module]
@@ -59,7 +59,7 @@ def define(name: str, factory: Factory) -> Definition:
             f"model {name}: {factory!r} is no factory; give a function or class that takes the "
             "number of classes"
         )
-    return Definition(name, factory, origin(factory), digest(factory))
+    return Definition(name, factory, caller(), digest(factory))
 
 
 class Outside(Network):

@@ -18,6 +18,8 @@ _PLACES = {
     "Run": "runs",
     "Store": "store",
     "Workspace": "workspace",
+    "check": "checks",
+    "load_plugins": "plugins",
     "make_teacher": "teachers",
     "open_workspace": "workspace",
     "profile": "grid",

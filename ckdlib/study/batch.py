@@ -19,7 +19,7 @@ from .store import Store
 from .student import StudentResult
 from .tasks import Report, Task, prepare
 from .teachers import ask_teachers, open_teachers
-from .workers import Tasks, being_spawned
+from .workers import Tasks, being_spawned, check_sendable
 from .workspace import Workspace
 
 
@@ -64,6 +64,9 @@ def run(
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     store = workspace.store
     prepared = prepare(runs, workspace, store, report)
+    jobs = jobs or default_jobs(workspace.device)
+    if jobs > 1 and workspace.device == "cpu":
+        check_sendable(prepared.tasks.values())
     remove_leftovers(workspace.results)
     store.marks.clear()
     pace = pace_on(workspace.device, prepared.rows)
@@ -82,7 +85,6 @@ def run(
         return []
     _save_splits(todo, workspace, report)
     total = len(tasks)
-    jobs = jobs or default_jobs(workspace.device)
     report(
         f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
     )

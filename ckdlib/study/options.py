@@ -52,13 +52,23 @@ class Options:
         "float32 or bfloat16 (default: that of the rows in --results, else bfloat16 on cuda, "
         "float32 on cpu)"
     )
+    plugins: tuple[str | Path, ...] = option(
+        "files of Python that define methods and models of your own (docs/own-method.md)",
+        (),
+        flag="--plugin",
+        kind=Path,
+    )
     experiments: tuple[str, ...] = option(
         "default: every experiment of the profile", (), flag="--experiment", group="grid"
     )
     pairs: tuple[str, ...] = option(
         "TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2", (), flag="--pair", group="grid"
     )
-    methods: tuple[str, ...] = option("of which `docs/methods.md` tells", (), group="grid")
+    methods: tuple[str, ...] = option(
+        "of which `docs/methods.md` tells, one's own, or with other weights: kd:kl=3",
+        (),
+        group="grid",
+    )
     n: tuple[int, ...] = option(
         "teacher calls: images that the teacher is shown; a quarter as many further ones validate",
         (),
@@ -88,6 +98,10 @@ class Options:
 
     def __post_init__(self) -> None:
         profile(self.profile)
+        if self.plugins:
+            from .plugins import load_plugins
+
+            object.__setattr__(self, "plugins", tuple(map(str, load_plugins(self.plugins))))
         if self.jobs is not None and self.jobs < 1:
             raise InputError(f"--jobs {self.jobs}: at least one student must be trained at a time")
         if self.time_budget is not None and not 0 < self.time_budget < float("inf"):

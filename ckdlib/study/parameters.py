@@ -16,7 +16,7 @@ from .options import Options
 
 SOURCES = Path(__file__).parents[2] / "notebooks"
 # parameters that are paths
-PATHS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint"}
+PATHS = {"results", "save_to", "folders", "data", "cache", "teachers", "checkpoint", "plugins"}
 # of which kind are those whose default does not tell it: None, or an empty list
 KINDS: dict[str, type] = {one.name: one.metadata["kind"] for one in fields(Options)} | {
     "targets": float,

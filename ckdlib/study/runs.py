@@ -1,6 +1,7 @@
 """Runs: one student to train, what names it, and which runs a selection means."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +31,9 @@ IDENTITY = (
 )
 
 
+FURTHER = ("student_sha256",)  # of networks of one's own; other rows lack it
+
+
 @dataclass(frozen=True)
 class Run:
     """One student to train; it yields one row."""
@@ -57,7 +61,7 @@ class Run:
         precision : str
         """
         method = methods.get(self.method)
-        return {
+        known = {
             "dataset_sha256": dataset.digest,
             "transform": asdict(dataset.transform),
             "teacher_sha256": teacher_sha256 if method.needs_teacher else None,
@@ -69,6 +73,8 @@ class Run:
             "seed": self.seed,
             "precision": precision,
         }
+        own = models.digest(self.student)
+        return known | {"student_sha256": own} if own else known
 
     def key(self, dataset: Dataset, teacher_sha256: str | None, precision: str) -> str:
         """The run's name, whichever experiment asks."""
@@ -78,10 +84,14 @@ class Run:
 
 
 def run_name(row: Mapping[str, Any]) -> str:
-    """The name of the run that a row is of: readable, and ending in a hash of its identity."""
-    digest = sha256(json.dumps([row[name] for name in IDENTITY], sort_keys=True))
-    pair = f"{row['teacher']}-{row['student']}"
-    return f"{pair}.{row['method']}.n{row['n']}.s{row['seed']}.{digest[:12]}"
+    """The name of the run that a row is of: readable, that of a file, and ending in a hash of its
+    identity.
+    """
+    parts = [row[name] for name in IDENTITY] + [row[name] for name in FURTHER if name in row]
+    digest = sha256(json.dumps(parts, sort_keys=True))
+    words = f"{row['teacher']}-{row['student']}.{row['method']}"
+    safe = re.sub(r"[^\w.+-]", "-", words, flags=re.ASCII)[:150]
+    return f"{safe}.n{row['n']}.s{row['seed']}.{digest[:12]}"
 
 
 def grouped(items: Iterable, *fields: str) -> dict:
@@ -98,21 +108,29 @@ def needing_teacher(runs: Iterable[Run]) -> list[Run]:
 
 
 def parse_pair(text: str) -> Pair:
-    """'wrn_40_2-wrn_16_2' -> its two names.
+    """'wrn_40_2-wrn_16_2' -> its two names, either of which may hold a '-' of its own.
 
     Raises
     ------
     InputError
-        If it is no pair of known models.
+        If it is no pair of known models, or may be read as two.
     """
-    parts = text.split("-")
-    if len(parts) != 2:
+    words, known = text.split("-"), models.names()
+    cuts = [("-".join(words[:i]), "-".join(words[i:])) for i in range(1, len(words))]
+    found = [pair for pair in cuts if set(pair) <= set(known)]
+    if len(found) > 1:
+        read = " or ".join(f"{teacher} and {student}" for teacher, student in found)
+        raise InputError(f"{text!r} may be {read}; give one of these models another name")
+    if found:
+        return found[0]
+    if not cuts:
         raise InputError(
             f"{text!r} is not a pair; write TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2"
         )
-    for name in parts:
-        choose("model", name, models.NAMES)
-    return parts[0], parts[1]
+    nearest = next((pair for pair in cuts if set(pair) & set(known)), cuts[0])
+    for name in nearest:
+        choose("model", name, known)
+    return nearest
 
 
 def select(
@@ -146,7 +164,7 @@ def select(
     _check(chosen, experiments, method_names, calls, seeds, learning_rates, monitor)
     given = {
         "pairs": [parse_pair(pair) for pair in pairs],
-        "methods": method_names,
+        "methods": [*dict.fromkeys(map(methods.canonical, method_names))],
         "calls": calls,
         "seeds": seeds,
     }

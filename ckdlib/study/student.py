@@ -80,7 +80,7 @@ def train_student(
     inputs = _inputs(task, workspace)
     every = _rounds_between_probes(task)
     probes: list[Probe] = []
-    net = models.new(task.run.student, len(task.dataset.classes), task.run.seed)
+    net = models.new(task.student, len(task.dataset.classes), task.run.seed)
     net = net.to(workspace.device)
     result = fit(
         net,
@@ -175,6 +175,9 @@ def _row(
         "versions": versions(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+    for name in ("label", "source"):
+        if said := getattr(task.method, name):
+            row[name] = said
     return json.loads(json.dumps(row))  # as it will be read again
 
 

@@ -98,4 +98,5 @@ def _must_equal(row: Line) -> Iterable[tuple[str, str, Any, str]]:
         pair = f"{row['teacher']}-{row['student']}"
         yield f" of {pair}", "teacher_sha256", row["teacher_sha256"], "put that teacher back"
     remedy = "remove the rows of the other definition"
+    yield f" of {row['student']}", "student_sha256", row.get("student_sha256"), remedy
     yield f" of method {row['method']}", "definition", row.get("definition"), remedy

@@ -35,11 +35,8 @@ class Task:
     dataset: Dataset
     train_index: Tensor  # [n] images that the teacher is shown
     val_index: Tensor  # [n // 4] images that it never is
-
-    @property
-    def method(self) -> Method:
-        """How its student learns."""
-        return methods.get(self.run.method)
+    method: Method  # how its student learns
+    student: models.Maker  # what makes its student
 
     @property
     def teacher_sha256(self) -> str | None:
@@ -201,7 +198,11 @@ def _expected(task: Task) -> dict[str, Any]:
 
 def _check_method(dataset: Dataset, source: str, student: str, name: str) -> None:
     method = methods.get(name)
-    problem = Problem(len(dataset.classes), images=2)
+    classes, side = len(dataset.classes), dataset.transform.crop
+    models.check(student, classes, side, method.calibrated)
+    if method.needs_teacher:
+        models.check(source, classes, side)
+    problem = Problem(classes, images=2)
     if method.white_box:
         problem = problem._replace(
             student=inner_shapes(student, dataset), teacher=inner_shapes(source, dataset)
@@ -242,5 +243,6 @@ def resolve(
             indices[cut] = split(len(dataset.train), run.n, run.seed)
         identity = run.identity(dataset, teachers.get((run.dataset, run.teacher)), precision)
         key = run_name({"teacher": run.teacher} | identity)
-        tasks[key] = Task(run, key, identity, dataset, *indices[cut])
+        method, student = methods.get(run.method), models.maker(run.student)
+        tasks[key] = Task(run, key, identity, dataset, *indices[cut], method, student)
     return tasks

@@ -62,7 +62,7 @@ def make_teacher(
         If the teacher that is there was trained by another recipe or seed than those given, or if
         rows are of another one than the checkpoint.
     """
-    choose("model", model, models.NAMES)
+    choose("model", model, models.names())
     if recipe is not None:
         choose("teacher recipe", recipe, RECIPES)
     chosen = profile(profile_name)
@@ -189,9 +189,9 @@ def _ask(
     most = max(task.run.n for task in tasks)
     needed = max((task.run.n for task in tasks if task.method.white_box), default=0)
     later = min(most, max(later_white_box(task.run) for task in tasks))
-    shapes = inner_shapes(model, dataset)
     for n, missing in ((needed, "recompute" if add_features else "raise"), (later, "skip")):
         if n:
+            shapes = inner_shapes(model, dataset)
             index, _ = split(len(dataset.train), n, seed)
             ledger.ask(index, view, with_maps, shapes, missing)
     ledger.ask(split(len(dataset.train), most, seed)[0], view, net)

@@ -6,14 +6,17 @@ import pickle
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
+import cloudpickle
 import torch
 
+from ..errors import InputError
+from ..origins import place
 from .attempt import Failure, Stop, attempt
 from .student import StudentResult
 from .tasks import Task
@@ -66,8 +69,22 @@ class _Worker:
 
 
 def _send(connection: Connection, value: object) -> None:
-    """Pickled plainly: torch's own way needs shared memory, which not every machine has."""
-    connection.send_bytes(pickle.dumps(value))
+    """Pickled without torch's own way, which needs shared memory that not every machine has; what
+    scripts, notebooks and plugins define goes as it is.
+    """
+    connection.send_bytes(cloudpickle.dumps(value))
+
+
+def check_sendable(tasks: Iterable[Task]) -> None:
+    """Refuse methods and networks that cannot go to worker processes."""
+    for task in {(task.run.method, task.run.student): task for task in tasks}.values():
+        try:
+            cloudpickle.dumps((task.method, task.student))
+        except Exception as error:  # whatever an object may raise
+            raise InputError(
+                f"{task.run.method} of {task.run.student} cannot be sent to worker processes "
+                f"({place(error)}); choose --jobs 1"
+            ) from None
 
 
 def _receive(connection: Connection) -> Any:
@@ -92,6 +109,10 @@ def _serve(connection: Connection, threads: int) -> None:
             task, workspace, deadline = _receive(connection)
         except EOFError:
             return
+        except Exception as error:
+            why = f"a worker process cannot have it ({place(error)}); choose --jobs 1"
+            _send(connection, Failure(why))
+            continue
         _send(connection, attempt(task, workspace, deadline))
 
 

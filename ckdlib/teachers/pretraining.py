@@ -16,7 +16,7 @@ from ..errors import InputError, OutOfTime, difference
 from ..files import Damaged, read_tensors, write_tensors
 from ..images import Dataset, Views
 from ..methods import steps_per_epoch
-from ..models import new
+from ..models import digest, new
 from ..models.network import Network
 from ..recipes import Recipe
 from ..stopping import Pending, deferred
@@ -131,7 +131,8 @@ def train_teacher(
         By Ctrl-C or SIGTERM.
     """
     path = weights_path(folder, dataset.name, model)
-    made_of = (dataset.digest, asdict(dataset.transform), model, asdict(recipe), seed, precision)
+    named = f"{model} {digest(model) or ''}".strip()
+    made_of = (dataset.digest, asdict(dataset.transform), named, asdict(recipe), seed, precision)
     checkpoint = Checkpoint(path.with_suffix(".checkpoint"), json.dumps(made_of), report)
     views = Views(dataset.train, dataset.transform, device)
     net = new(model, len(dataset.classes), seed).to(device)

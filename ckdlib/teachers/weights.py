@@ -17,7 +17,7 @@ from torch import nn
 from ..errors import InputError
 from ..files import Damaged, read_metadata, read_tensors, write_json, write_tensors
 from ..images import Dataset, Views
-from ..models import new
+from ..models import digest, new
 from ..models.network import Network
 from ..reproducibility import device_name, sha256, versions
 from ..training.evaluate import validate
@@ -67,7 +67,7 @@ def load_teacher(
     """
     card = read_card(path)
     state, _ = read_tensors(path, _remedy(path))
-    if card["weights_sha256"] != weights_digest(state):
+    if card["weights_sha256"] != weights_digest(state, card.get("model_sha256")):
         raise Damaged(path, "it holds other weights than its card says", _remedy(path))
     made, own = card["transform"], asdict(dataset.transform)
     for name in ("crop", "mean", "std"):
@@ -110,6 +110,11 @@ def read_card(path: Path) -> dict[str, Any]:
             f"{beside} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); "
             f"bring its folder up to date with: python -m ckdlib migrate {path.parents[2]}"
         )
+    if digest(path.stem) not in (None, card.get("model_sha256")):
+        raise InputError(
+            f"{path} was made by another definition of model {path.stem}; put that back, name the "
+            f"model otherwise, or {_remedy(path)}"
+        )
     if missing:
         raise Damaged(beside, f"it lacks {', '.join(sorted(missing))}", _remedy(path))
     return card
@@ -121,9 +126,11 @@ def _remedy(path: Path) -> str:
     return f"remove {path} and make it again: python -m ckdlib teacher --model {path.stem} {where}"
 
 
-def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of weights, as a safetensors file of them alone would have it."""
-    return sha256(save(dict(state), {}))
+def weights_digest(state: Mapping[str, torch.Tensor], model_sha256: str | None = None) -> str:
+    """SHA-256 of weights, as a safetensors file of them alone would have it, and of the code of a
+    network that is not the library's.
+    """
+    return sha256(save(dict(state), {}), model_sha256 or "")
 
 
 def keep_teacher(
@@ -141,8 +148,10 @@ def keep_teacher(
     net.load_state_dict(rounded)
     state = {name: value.cpu().contiguous() for name, value in rounded.items()}
     test = Views(dataset.test, dataset.transform, device)
+    own = digest(model)
     card = {
         "model": model,
+        **({"model_sha256": own} if own else {}),
         "dataset": dataset.name,
         "dataset_sha256": dataset.digest,
         "transform": asdict(dataset.transform),
@@ -153,7 +162,7 @@ def keep_teacher(
         **provenance,
         "versions": versions(),
         "device": device_name(device),
-        "weights_sha256": weights_digest(state),
+        "weights_sha256": weights_digest(state, own),
     }
     write_tensors(path, state, card=json.dumps(card))
     write_json(path.with_suffix(".json"), card)
