@@ -15,6 +15,7 @@ from .accuracy import (
     summary,
 )
 from .advice import advise, more_calls, rivals_of_best
+from .backtest import cases, coverage, coverage_sentence, fit_priors, judged
 from .calls import (
     calls_table,
     calls_to_reach,
@@ -25,7 +26,6 @@ from .calls import (
 )
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
-from .coverage import cases, coverage, fit_priors, judged
 from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
 from .paper import CLAIMS
 from .readme import headline, saved
@@ -73,6 +73,7 @@ __all__ = [
     "correlations",
     "count_directions",
     "coverage",
+    "coverage_sentence",
     "directions",
     "evidence",
     "fit_curve",

@@ -7,7 +7,7 @@ from scipy import stats
 
 from ..errors import InputError, choose
 from ..records import Row
-from .coverage import test_images
+from .backtest import test_images
 from .estimates import cell_errors
 from .learning_curve import Curve, cost, fit_curve, spread, times
 from .readme import markdown
@@ -57,7 +57,7 @@ def advise(
     table = frame(rows, name, report=lambda line: None)
     done = table[table.status == "done"]
     if done.empty:
-        raise InputError(f"every run of {name!r} diverged; train it again, as --learning-rate 0.01")
+        raise InputError(f"every run of {name!r} diverged; train with --learning-rates 0.01")
     if method:
         choose("method of these rows", method, done.method.unique())
     parts = [f"{name}, {table.dataset.iloc[0]}; {NOTE}"]

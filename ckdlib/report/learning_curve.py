@@ -8,7 +8,7 @@ at any accuracy (Anscombe 1948, https://doi.org/10.1093/biomet/35.3-4.246).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log, sqrt
+from math import inf, log, pi, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ class Prior(NamedTuple):
     df: float  # degrees of freedom that the scatter counts for
 
 
-# exponent and scatter: `coverage.fit_priors` of the curves of results/pilot (fewer_calls), page 14.
+# exponent and scatter: `backtest.fit_priors` of the curves of results/pilot (fewer_calls), page 14.
 # The others were set: the likelihood is largest at a share of 0.5 there; a df of 4 lets curves of
 # twice the scatter (digits) have their way; a bend of 0.3 hardly widens the intervals at twice the
 # calls, and keeps those at 8 times from being too narrow.
@@ -88,7 +88,7 @@ class Curve:
         """
         middle, sd = self.angle(n, seeds)
         half = self._quantile(level) * sd
-        low, value, high = _per_cent(np.array([middle - half, middle, middle + half]))
+        low, value, high = map(_per_cent, (middle - half, middle, middle + half))
         return Prediction(value, low, high)
 
     def gain(
@@ -166,8 +166,8 @@ def fit_curve(
 
     Weighted least squares of the angles' means at each n. The variance is moderated as in Smyth
     2004 (https://doi.org/10.2202/1544-6115.1027): (prior.df times its prior + the residuals' sum of
-    squares) / (prior.df + N - 2), of N accuracies. A curve may fall, and its end is not bounded by
-    what students can reach.
+    squares) / (prior.df + N - 2), of N accuracies. A curve may fall. Of one that does not flatten as
+    kept ones do (1 - 3 n^-0.4, or still speeding up at the last n) too little is promised.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def _place(n, most, exponent: float):
     return -((n / most) ** -exponent)
 
 
-def _per_cent(angles: np.ndarray) -> np.ndarray:
-    return 100 * np.sin(np.clip(angles, 0, np.pi / 2)) ** 2
+def _per_cent(angle: float) -> float:
+    return 100 * sin(min(max(angle, 0), pi / 2)) ** 2
 
 
 # Words.

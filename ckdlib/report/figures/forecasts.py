@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from ..coverage import LEVELS, Case
+from ..backtest import LEVELS, Case
 from ..learning_curve import PRIOR, Prior, fit_curve
 from .curves import AXES
 from .style import grid_of_panels, method_style, ordered
@@ -123,7 +123,7 @@ def _held(panel: Axes, table: pd.DataFrame, times: int, of: str, said: list[floa
             held = [found[f"{level:.0f} %"] for level in said]
             panel.plot(said, held, color=colour, marker=marker, linestyle=line, markersize=5)
             cases = int(found.cases)
-    panel.set(xlim=(45, 100), ylim=(-3, 103), xticks=said)
+    panel.set(xlim=(45, 100), ylim=(-3, 103), xticks=said, yticks=[0, *said])
     return cases
 
 

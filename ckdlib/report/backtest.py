@@ -217,3 +217,18 @@ def coverage(lines: pd.DataFrame) -> pd.DataFrame:
     return table.sort_index(
         level="forecast", key=lambda names: names.map(order), sort_remaining=False
     )
+
+
+def coverage_sentence(table: pd.DataFrame) -> str:
+    """What a table of `coverage` says of the curve's 95 % intervals of one seed, in a line."""
+    told = []
+    for factor in (2, 4):
+        if ("curve", factor, "seed") in table.index:
+            found = table.loc[("curve", factor, "seed")]
+            told.append(
+                f"at {factor} times the calls {found['95 %']:.0f} % of {found.cases:.0f}, mean "
+                f"width {found.width:.1f} points, mean error {round(found.error, 1) + 0:+.1f}"
+            )
+    if not told:
+        return "no rows at n/4, n/2, n and 2n or 4n: nothing to judge"
+    return f"95 % intervals that held what one seed found: {'; '.join(told)}"
