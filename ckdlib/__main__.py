@@ -76,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     headline.add_argument("--experiment", default="black_box")
     own = command("check", "try the methods and models of files of your own, in seconds")
     own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
+    advice = command("advise", "what more teacher calls would buy, by rows that are kept")
+    advice.add_argument("--results", type=folder, default=Path("results/pilot"))
+    advice.add_argument("--experiment", help="default: the one of the most n")
+    advice.add_argument("--method", help="default: all")
+    advice.add_argument("--price", type=float, help="of a call, in your money")
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
     old.add_argument("results", type=folder)
     _bench_options(command("bench", "speed beside a straightforward implementation"))
@@ -239,6 +244,19 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(f"{', '.join(wrong)}: not as it should be, see above")
 
 
+def advise(args: argparse.Namespace) -> None:
+    from . import report
+    from .study import Store
+
+    rows = Store(args.results).rows()
+    if not rows:
+        raise InputError(
+            f"no rows in {args.results}; make some with: python -m ckdlib run --results "
+            f"{args.results}"
+        )
+    print(report.advise(rows, args.experiment, args.method, args.price))
+
+
 def migrate(args: argparse.Namespace) -> None:
     from .study.migrate import migrate as renew
 
@@ -277,6 +295,7 @@ def bench(args: argparse.Namespace) -> None:
 
 
 COMMANDS = {
+    "advise": advise,
     "batch": batch,
     "bench": bench,
     "check": check,

@@ -25,6 +25,7 @@ ANALYSES = {
     "09_large_n": "large_n",
     "11_fewer_calls": "fewer_calls",
     "12_protocol": "protocol",
+    "14_learning_curve": "fewer_calls",
 }
 VERDICT = "10_verdict"
 # those that need students who asked a teacher

@@ -14,6 +14,8 @@ from .accuracy import (
     paired_differences,
     summary,
 )
+from .advice import advise, more_calls, rivals_of_best
+from .backtest import cases, coverage, coverage_sentence, fit_priors, judged
 from .calls import (
     calls_table,
     calls_to_reach,
@@ -24,6 +26,7 @@ from .calls import (
 )
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
+from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
 from .paper import CLAIMS
 from .readme import headline, saved
 from .rows import (
@@ -50,34 +53,47 @@ from .statistics import interval
 
 __all__ = [
     "CLAIMS",
+    "PRIOR",
     "RULE",
+    "Curve",
+    "Prediction",
+    "Prior",
     "about",
     "accuracies",
     "accuracies_beside",
+    "advise",
     "baseline",
     "by_n",
     "calls_table",
     "calls_to_reach",
+    "cases",
     "check_target",
     "comparable",
     "correlation_gap",
     "correlations",
     "count_directions",
+    "coverage",
+    "coverage_sentence",
     "directions",
     "evidence",
+    "fit_curve",
+    "fit_priors",
     "flatness",
     "flatness_table",
     "frame",
     "fresh",
     "headline",
     "interval",
+    "judged",
     "mean_accuracies",
     "mean_differences",
     "measured",
     "missing_runs",
+    "more_calls",
     "paired_differences",
     "ranks",
     "reductions",
+    "rivals_of_best",
     "rows_of_experiment",
     "saved",
     "savings",

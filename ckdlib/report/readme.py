@@ -75,7 +75,7 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
     for name in methods:
         lines.append([f"`{name}`", *(cell(name, n) for n in calls), above(name)])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _savings(found: pd.DataFrame) -> str:
@@ -87,7 +87,7 @@ def _savings(found: pd.DataFrame) -> str:
     lines = [["% fewer calls than", *rivals], ["---"] * (len(wide.columns) + 1)]
     for method, *shares in wide.itertuples():
         lines.append([f"`{method}`", *shares])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _share(line) -> str:
@@ -110,5 +110,6 @@ def _with(value: float, shown: str, spread: str, *values: float) -> str:
     return shown.format(value) + spread.format(*values)
 
 
-def _markdown(lines: Iterable[Sequence[str]]) -> str:
+def markdown(lines: Iterable[Sequence[str]]) -> str:
+    """Lines of cells as a table."""
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -2,6 +2,7 @@
 
 from . import claims
 from .curves import accuracy_curves, calls_saved, differences, dots, history
+from .forecasts import coverage, forecasts
 from .singular_values import spectra
 from .style import ordered, save, style
 from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
@@ -12,8 +13,10 @@ __all__ = [
     "claims",
     "class_accuracy",
     "comparison",
+    "coverage",
     "differences",
     "dots",
+    "forecasts",
     "history",
     "offset_blindness",
     "ordered",
