@@ -24,6 +24,7 @@ from .calls import (
 )
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
+from .outside import in_order, outside
 from .paper import CLAIMS
 from .readme import headline, saved
 from .rows import (
@@ -70,11 +71,13 @@ __all__ = [
     "frame",
     "fresh",
     "headline",
+    "in_order",
     "interval",
     "mean_accuracies",
     "mean_differences",
     "measured",
     "missing_runs",
+    "outside",
     "paired_differences",
     "ranks",
     "reductions",
