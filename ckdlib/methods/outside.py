@@ -150,9 +150,7 @@ def method(
     def added(function: Function) -> Function:
         checked = _checked(name, weights)
         computed = Computed(name, function, tuple(checked), _takes(name, function))
-        own = {
-            term: OwnTerm(one, partial(computed.alone, term)) for term, one in checked.items()
-        }
+        own = {term: OwnTerm(one, partial(computed.alone, term)) for term, one in checked.items()}
         made = OwnMethod(
             own,
             sampler,

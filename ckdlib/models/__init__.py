@@ -169,7 +169,8 @@ def flops(name: str, num_classes: int, side: int) -> float:
     side : int
         Pixels of the square image.
     """
-    with _example(name, num_classes, side) as (net, image), FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    with _example(name, num_classes, side) as (net, image), counter:
         net(image)
     return counter.get_total_flops()
 

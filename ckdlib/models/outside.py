@@ -110,8 +110,8 @@ class Outside(Network):
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The module's own, where it has one that gives (maps, logits); InputError where not."""
-        found = self.net.forward_features(x) if hasattr(self.net, "forward_features") else None
-        match found:
+        features = getattr(self.net, "forward_features", None)
+        match features(x) if callable(features) else None:
             case ([*maps], Tensor() as logits) if all(isinstance(one, Tensor) for one in maps):
                 return maps, _full(logits)
         raise InputError(

@@ -27,6 +27,7 @@ from .calls import (
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
 from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
+from .outside import in_order, outside
 from .paper import CLAIMS
 from .readme import headline, saved
 from .rows import (
@@ -83,6 +84,7 @@ __all__ = [
     "frame",
     "fresh",
     "headline",
+    "in_order",
     "interval",
     "judged",
     "mean_accuracies",
@@ -90,6 +92,7 @@ __all__ = [
     "measured",
     "missing_runs",
     "more_calls",
+    "outside",
     "paired_differences",
     "ranks",
     "reductions",

@@ -8,6 +8,7 @@ from itertools import product
 import pandas as pd
 
 from ..errors import InputError
+from .outside import in_order
 from .statistics import CELL, interval
 
 
@@ -47,7 +48,7 @@ def accuracies(cells: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line for each pair and method in `order`, a column for each n.
+        A line for each pair and method, those of `order` first, a column for each n.
     """
     texts = list(map(_text, cells.itertuples(index=False)))
     return by_n(cells.assign(cell=texts), "cell", order).fillna("")
@@ -59,9 +60,11 @@ def _text(cell) -> str:
 
 
 def by_n(cells: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame:
-    """A column of `summary`: a line for each pair and method in `order`, a column for each n."""
+    """A column of `summary`: a line for each pair and method, those of `order` first, a column for
+    each n.
+    """
     wide = cells.pivot(index=["pair", "method"], columns="n", values=column)
-    return wide.reindex(order, level="method").dropna(how="all")
+    return wide.reindex(in_order(cells.method, order), level="method").dropna(how="all")
 
 
 def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
@@ -112,12 +115,13 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A line for each pair and method of `order`, with the t interval (low, high) over seeds.
+        A line for each pair and method, those of `order` first, with the t interval (low, high)
+        over seeds.
     """
     wide = _by_seed(table)
     found = set(wide.columns.droplevel("n"))
     lines = []
-    for pair, method in product(wide.columns.levels[0], order):
+    for pair, method in product(wide.columns.levels[0], in_order(table.method, order)):
         if (pair, method) in found:
             means = wide[pair, method].dropna().mean(axis=1)
             lines.append({"pair": pair, "method": method} | interval(means))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InputError
 from . import paper
+from .outside import in_order
 from .rows import comparable
 from .statistics import ENDS, resamples
 
@@ -200,13 +201,13 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
     Returns
     -------
     DataFrame
-        A line for each pair and method in `order`, then the deltas; a column for each target. `≤`
-        where the smallest n is above the target already, `>` where no n reaches it; the interval in
-        brackets.
+        A line for each pair and method, those of `order` first, then the deltas; a column for each
+        target. `≤` where the smallest n is above the target already, `>` where no n reaches it; the
+        interval in brackets.
     """
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for pair, part in calls.groupby("pair"):
-        for method in order:
+        for method in in_order(part.method, order):
             for cell in part[part.method == method].itertuples():
                 lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
         for method in (paper.CKD, "ckd"):

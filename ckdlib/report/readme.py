@@ -9,6 +9,7 @@ from ..records import Row
 from ..study.grid import OURS, profile
 from . import paper
 from .accuracy import baseline, mean_differences, summary
+from .outside import in_order, outside, standing_outside
 from .rows import frame
 from .savings import fresh, savings
 
@@ -25,7 +26,9 @@ def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:
     """
     table = frame(rows, experiment, report=lambda line: None)
     order = profile(table.profile.iloc[0]).experiments[experiment].methods
-    return _by_pair(table, lambda part: _accuracies(part, order))
+    told = _by_pair(table, lambda part: _accuracies(part, order))
+    strangers = standing_outside(table)
+    return f"{told}\n\n{strangers}" if strangers else told
 
 
 def saved(rows: Sequence[Row]) -> str:
@@ -40,8 +43,9 @@ def saved(rows: Sequence[Row]) -> str:
     """
     table = frame(rows, "fewer_calls", report=lambda line: None)
     grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]
-    rivals = [method for method in grid.methods if method not in OURS]
-    return _by_pair(fresh(table, grid), lambda part: _savings(savings(part, OURS, rivals)))
+    table, own = fresh(table, grid), outside(table)
+    rivals = [method for method in (*grid.methods, *own) if method not in OURS]
+    return _by_pair(table, lambda part: _savings(savings(part, [*OURS, *own], rivals)))
 
 
 def _by_pair(table: pd.DataFrame, tell: Callable[[pd.DataFrame], str]) -> str:
@@ -57,7 +61,7 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
     base = baseline(table, "kd", paper.CKD)
     cells = summary(table).set_index(["method", "n"])
     calls = sorted(table.n.unique())
-    methods = sorted(table.method.unique(), key=lambda name: (*order, name).index(name))
+    methods = in_order(table.method, order)
 
     def cell(method: str, n: int) -> str:
         if (method, n) not in cells.index:

@@ -14,6 +14,7 @@ from ..records import Measures, Row
 from ..study.grid import Experiment, Pair, profile
 from ..study.tables import cell, check_table, rows_of_experiment
 from . import paper
+from .outside import note, standing_outside
 from .statistics import CELL
 
 CURVES = {
@@ -112,6 +113,7 @@ def frame(
     if not parts:
         raise InputError("; ".join(told))
     check_table(chain.from_iterable(parts.values()))
+    note(chain.from_iterable(parts.values()))
     table = _one_line_a_run(parts.values())
     for name, part in parts.items():
         told += missing_runs(part, name)
@@ -170,7 +172,9 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.D
 
 
 def about(table: pd.DataFrame) -> str:
-    """What a frame is made of, in a line; it says where code, torch or device are not the same."""
+    """What a frame is made of, in a line; it says where code, torch or device are not the same,
+    and which methods are not the study's.
+    """
     first = table.iloc[0]
     diverged = (table.status == "diverged").sum()
     mixed = []
@@ -178,8 +182,10 @@ def about(table: pd.DataFrame) -> str:
         values = table.get(column, pd.Series(dtype=object)).map(str)
         if values.nunique() > 1:
             mixed.append(f"{values.nunique()} {what}")
+    strangers = standing_outside(table)
     return (
         f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
         f"{table.seed.nunique()} seeds, {diverged} diverged"
         + (f", made by {', '.join(mixed)}" if mixed else "")
+        + (f"; {strangers}" if strangers else "")
     )

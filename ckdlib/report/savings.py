@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..study.grid import Experiment
 from .calls import first_crossings
+from .outside import outside
 from .statistics import ENDS, resamples
 
 TARGETS = 5
@@ -16,9 +17,11 @@ COLUMNS = ["pair", "method", "rival", "seeds", "target", "targets", "fewer", "lo
 
 
 def fresh(table: pd.DataFrame, grid: Experiment) -> pd.DataFrame:
-    """The rows inside the experiment's own grid: its methods were chosen on other seeds."""
+    """The rows inside the experiment's own grid, whose methods were chosen on other seeds, and
+    there those of methods that the study does not hold.
+    """
     inside = table.seed.isin(grid.seeds) & table.n.isin(grid.calls)
-    return table[inside & table.method.isin(grid.methods)]
+    return table[inside & table.method.isin([*grid.methods, *outside(table)])]
 
 
 def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) -> pd.DataFrame:

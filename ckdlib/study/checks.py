@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cloudpickle
 import torch
@@ -52,19 +52,19 @@ def check(files: str | Path | Iterable[str | Path]) -> list[Checked]:
     tried = []
     for name, method in methods.OUTSIDE.items():
         if method.origin in paths:
-            tried.append(_checked("method", name, lambda m=method: _try_method(m), method))
+            tried.append(_checked("method", name, _try_method, method))
     for name, definition in models.OUTSIDE.items():
         if definition.origin in paths:
-            tried.append(_checked("model", name, lambda d=definition: _try_model(d), definition))
+            tried.append(_checked("model", name, _try_model, definition))
     if not tried:
         raise InputError(f"{', '.join(sorted(paths))} defines no method and no model")
     return tried
 
 
-def _checked(kind: str, name: str, attempt: Callable[[], str], sent: object) -> Checked:
+def _checked(kind: str, name: str, attempt: Callable[[Any], str], defined: Any) -> Checked:
     try:
-        cloudpickle.dumps(sent)
-        return Checked(kind, name, "", attempt())
+        cloudpickle.dumps(defined)
+        return Checked(kind, name, "", attempt(defined))
     except Exception as error:
         return Checked(kind, name, place(error))
 

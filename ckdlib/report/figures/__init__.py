@@ -4,7 +4,7 @@ from . import claims
 from .curves import accuracy_curves, calls_saved, differences, dots, history
 from .forecasts import coverage, forecasts
 from .singular_values import spectra
-from .style import ordered, save, style
+from .style import ordered, pooled, save, style
 from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "history",
     "offset_blindness",
     "ordered",
+    "pooled",
     "save",
     "spectra",
     "style",

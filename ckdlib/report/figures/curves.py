@@ -22,6 +22,7 @@ from matplotlib.ticker import (
 )
 
 from ...errors import choose
+from ..outside import titled
 from .style import grid_of_panels, method_style, ordered
 
 AXES = {"n": "n, teacher calls", "student_passes": "images through the student in training"}
@@ -51,7 +52,7 @@ def accuracy_curves(
     for panels, axis in zip(grid, against, strict=True):
         for panel, pair in zip(panels, pairs, strict=True):
             _curves(panel, summary[summary.pair == pair], axis, interval)
-            panel.set(title=pair.replace("-", " → "), xlabel=AXES[axis])
+            panel.set(title=titled(pair), xlabel=AXES[axis])
         panels[0].set_ylabel("test accuracy (%)")
     grid[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     fewest, most = int(summary.seeds.min()), int(summary.seeds.max())
@@ -129,7 +130,7 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
         if zero:
             panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(shown)), [method_style(method).label for method in shown])
-        panel.set(title=pair.replace("-", " → "), xlabel=label)
+        panel.set(title=titled(pair), xlabel=label)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -173,7 +174,7 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
         what = "% fewer teacher calls than ... at equal accuracy (hollow: at least)"
-        panel.set(title=pair.replace("-", " → "), xlabel=what)
+        panel.set(title=titled(pair), xlabel=what)
     panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 

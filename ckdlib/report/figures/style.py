@@ -1,20 +1,27 @@
 """How every figure looks: a method is drawn the same everywhere."""
 
-from collections.abc import Iterable
-from math import log10
+import re
+from collections.abc import Iterable, Iterator
+from colorsys import hls_to_rgb
+from hashlib import sha256
+from math import dist, log10
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import seaborn
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
+
+from ..outside import LABELS
+
+Marker = str | tuple[int, int, int]  # or corners, kind, degrees
 
 
 class MethodStyle(NamedTuple):
     label: str
     colour: str
-    marker: str
+    marker: Marker
     line: str = "-"
 
 
@@ -43,31 +50,76 @@ POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
 TEACHER = MethodStyle("teacher", "#bbbbbb", "", "-")
 
 
+# of methods that the study does not hold
+MARKERS: tuple[Marker, ...] = ("<", ">", "H", "8", (3, 1, 0), (4, 1, 0), (6, 1, 0), (8, 1, 0))
+APART = 0.18  # of 1.7, black to white: how far their colours are from those that are taken
+
+
 def method_style(method: str) -> MethodStyle:
     """How a method is drawn, the same in every figure; `rkd_D` for any D.
 
-    A new one is grey until METHODS has it.
+    One that the study does not hold has the label of its rows, and a colour and a marker that its
+    name alone determines.
     """
-    if method in METHODS or not method.startswith("rkd_"):
-        return METHODS.get(method, MethodStyle(method, "#444444", "8", ":"))
-    dims = int(method.removeprefix("rkd_"))
+    if method in METHODS:
+        return METHODS[method]
+    dims = _dims(method)
+    if dims is None:
+        return _own_style(method)
     label, colour = f"$\\mathrm{{RKD}}_{{{dims}}}$", to_hex(POOLED(log10(dims) / 2))
     return MethodStyle(label, colour, "<>hHd8"[dims % 6])
+
+
+def _dims(method: str) -> int | None:
+    """Of pooled comparisons; None of other methods, one's own of such a name among them."""
+    found = re.fullmatch(r"rkd_([1-9]\d*)", method)
+    return int(found[1]) if found and method not in LABELS else None
+
+
+def _own_style(method: str) -> MethodStyle:
+    base, _, weights = method.partition(":")
+    if method in LABELS:
+        label = LABELS[method].replace("$", r"\$")  # no formula
+    else:
+        label = method_style(base).label if base != method else base
+    if weights:
+        label += f" ({weights.replace('=', ' ').replace(',', ', ')})"
+    number = int(sha256(method.encode()).hexdigest(), 16)
+    return MethodStyle(label, _free_colour(method), MARKERS[number % len(MARKERS)], "-.")
+
+
+def _free_colour(method: str) -> str:
+    """A colour of a name's own, away from those that are taken."""
+    taken = [to_rgb(one.colour) for one in (*METHODS.values(), TEACHER)]
+    taken += [POOLED(share)[:3] for share in (0, 0.25, 0.5, 0.75, 1)]
+    away = [(min(dist(colour, other) for other in taken), colour) for colour in _colours(method)]
+    return to_hex(next((colour for gap, colour in away if gap >= APART), max(away)[1]))
+
+
+def _colours(method: str) -> Iterator[tuple[float, float, float]]:
+    for turn in range(32):
+        hue, light, vivid, *_ = sha256(f"{method}/{turn}".encode()).digest()
+        yield hls_to_rgb(hue / 256, 0.3 + 0.3 * light / 256, 0.6 + 0.4 * vivid / 256)
 
 
 def ordered(methods: Iterable[str]) -> list[str]:
     """Methods in the order in which every figure shows them.
 
-    Pooled comparisons come after `rkd`, by dimension.
+    Pooled comparisons come after `rkd`, by dimension; what the study does not hold last, by name.
     """
     known = list(METHODS)
 
-    def place(method: str) -> tuple[int, int]:
-        if method not in METHODS and method.startswith("rkd_"):
-            return known.index("rkd"), int(method.removeprefix("rkd_"))
-        return known.index(method) if method in METHODS else len(known), 0
+    def place(method: str) -> tuple[int, int, str]:
+        if dims := _dims(method):
+            return known.index("rkd"), dims, ""
+        return (known.index(method), 0, "") if method in METHODS else (len(known), 0, method)
 
     return sorted(set(methods), key=place)
+
+
+def pooled(methods: Iterable[str]) -> list[str]:
+    """Those that pool comparisons, by dimension."""
+    return [method for method in ordered(methods) if _dims(method)]
 
 
 def style() -> None:
