@@ -14,11 +14,13 @@ from ..errors import InputError, choose
 from ..reproducibility import generator, sha256, tensor_bytes
 from .cache import Source
 from .decoding import check_size
+from .packed import read_packed, scale_of
 from .progress import Report, say_once, silent
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
 from .views import TRANSFORMS, Images, Transform, Views
 
 FEWEST_CALLS = 8  # two images to validate on
+PACKED = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def load_dataset(
     flip: bool = True,
     report: Report = say_once,
 ) -> Dataset:
-    """A dataset by name or by the path of its class folders.
+    """A dataset by name, by the path of its class folders or of its one file (`write_packed`).
 
     Parameters
     ----------
@@ -134,13 +136,11 @@ def load_dataset(
     folder = Path(os.path.expanduser(name))
     if len(folder.parts) == 1 and not folder.exists():
         choose("dataset", name, [*TRANSFORMS, "or the path of a folder with train/ and test/"])
+    if folder.suffix == PACKED and folder.is_file():
+        return _dataset(*read_packed(folder), source)
     train, test, classes = class_folders(folder, cache, size, report)
-    side, values = train.pixels.shape[1], train.pixels.view(-1, 3).float() / 255
-    mean, std = (
-        tuple(round(v, 4) for v in statistic.tolist())
-        for statistic in (values.mean(0), values.std(0))
-    )
-    transform = Transform(side, side // 8, flip, mean, tuple(max(s, 1e-3) for s in std))
+    side = train.pixels.shape[1]
+    transform = Transform(side, side // 8, flip, *scale_of(train.pixels))
     return _dataset(folder.resolve().name, train, test, classes, transform, source)
 
 

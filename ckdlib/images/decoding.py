@@ -89,7 +89,7 @@ def decode_all(paths: Sequence[Path], size: int | None, what: str, report: Repor
     return images
 
 
-def decode(path: Path, size: int | None = None) -> Decoded:
+def decode(path: Path, size: int | None = None, any_size: bool = False) -> Decoded:
     """One image file, as a viewer shows it on a white page.
 
     It is turned by its EXIF orientation; transparency shows white; of several frames or pages the
@@ -100,6 +100,8 @@ def decode(path: Path, size: int | None = None) -> Decoded:
     path : Path
     size : int, optional
         Pixels to resize to; without it, sides must be in SIDES.
+    any_size : bool
+        Whether sides may be any, without `size`.
 
     Raises
     ------
@@ -108,13 +110,9 @@ def decode(path: Path, size: int | None = None) -> Decoded:
     """
     try:
         with Image.open(path) as file:
-            if not size:
+            if not size and not any_size:
                 _check_sides(path, *file.size)
-            file.load()
-            with suppress(Exception):  # EXIF that cannot be read turns nothing
-                ImageOps.exif_transpose(file, in_place=True)
-            grey, faint = _grey(path, file) if file.mode[0] in "IF" else (file, False)
-            image = _opaque(grey)
+            found = shown(file, path)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -124,9 +122,24 @@ def decode(path: Path, size: int | None = None) -> Decoded:
         raise InputError(
             f"{path} cannot be read as an image ({why}); remove or replace it"
         ) from None
-    if size and image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    return Decoded(torch.from_numpy(np.array(image)), faint)
+    return found._replace(pixels=resized(found.pixels, size)) if size else found
+
+
+def shown(image: Image.Image, name: Path) -> Decoded:
+    """An open image as a viewer shows it (turned in place); `name` is for messages."""
+    image.load()
+    with suppress(Exception):  # EXIF that cannot be read turns nothing
+        ImageOps.exif_transpose(image, in_place=True)
+    grey, faint = _grey(name, image) if image.mode[0] in "IF" else (image, False)
+    return Decoded(torch.from_numpy(np.array(_opaque(grey))), faint)
+
+
+def resized(pixels: Tensor, size: int) -> Tensor:
+    """A picture [H, W, 3] of uint8 as [size, size, 3]."""
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    image = Image.fromarray(pixels.numpy())
+    return torch.from_numpy(np.array(image.resize((size, size), Image.Resampling.BILINEAR)))
 
 
 def _check_sides(path: Path, width: int, height: int) -> None:

@@ -93,11 +93,17 @@ def listing(folder: Path, passed: PassedOver) -> dict[str, list[Path]]:
             f"{folder} holds no class folders{why}; images are expected as {folder}/<class>/<image>"
         )
     passed.update(beside)
-    return {name: _class(folder / name, passed) for name in classes}
+    return {name: images_of(folder / name, passed) for name in classes}
 
 
-def _class(folder: Path, passed: PassedOver) -> list[Path]:
-    """The images of one class, sorted."""
+def images_of(folder: Path, passed: PassedOver) -> list[Path]:
+    """The images of one folder, sorted: a class, or all there are.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or some lie deeper.
+    """
     images: list[Path] = []
     deeper: list[Path] = []
     own = PassedOver()

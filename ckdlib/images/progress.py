@@ -24,7 +24,9 @@ def silent(line: str) -> None:
     """Say nothing."""
 
 
-def progress(items: Iterable[T], total: int, what: str, report: Report) -> Iterator[T]:
+def progress(
+    items: Iterable[T], total: int, what: str, report: Report, unit: str = "image"
+) -> Iterator[T]:
     """Yield the items; a bar on a terminal, else a line every EVERY seconds.
 
     Parameters
@@ -36,9 +38,11 @@ def progress(items: Iterable[T], total: int, what: str, report: Report) -> Itera
         What is done with them, for the line.
     report : callable
         Is given each line.
+    unit : str
+        What an item is, for the bar.
     """
     hidden, said = not sys.stderr.isatty(), time.monotonic()
-    with tqdm(total=total, desc=what, unit="image", delay=1, leave=False, disable=hidden) as bar:
+    with tqdm(total=total, desc=what, unit=unit, delay=1, leave=False, disable=hidden) as bar:
         for count, item in enumerate(items, 1):
             bar.update()
             if hidden and time.monotonic() - said >= EVERY:

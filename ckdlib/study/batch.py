@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
@@ -84,15 +84,59 @@ def run(
         report(str(stopped))
         return []
     _save_splits(todo, workspace, report)
-    total = len(tasks)
+    return train_tasks(tasks, workspace, prepared.rows, jobs, deadline, pace, report)
+
+
+def train_tasks(
+    tasks: Mapping[str, Task],
+    workspace: Workspace,
+    rows: Sequence[Row],
+    jobs: int | None = None,
+    deadline: float | None = None,
+    pace: Pace | None = None,
+    report: Report = print,
+) -> list[Row]:
+    """Train the tasks that have no row yet; their teachers were asked.
+
+    Parameters
+    ----------
+    tasks : mapping
+        By the run's name.
+    workspace : Workspace
+    rows : sequence of Row
+        That are there.
+    jobs : int, optional
+        Students at once.
+    deadline : float, optional
+        Of `time.monotonic`.
+    pace : Pace, optional
+        What is known of the time that runs take.
+
+    Returns
+    -------
+    list of Row
+        Of all tasks that are done.
+
+    Raises
+    ------
+    RunsFailed
+        At the end, if runs failed.
+    Stopped
+        By Ctrl-C or SIGTERM, with every finished run kept.
+    """
+    done = {row["run"] for row in rows}
+    todo = [task for key, task in tasks.items() if key not in done]
+    total, store = len(tasks), workspace.store
+    jobs = jobs or default_jobs(workspace.device)
     report(
         f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
     )
+    pace = pace or pace_on(workspace.device, rows)
     students = _Students(todo, total, store, pace, report)
     if todo:
         students.train(workspace, min(jobs, len(todo)), deadline)
-    rows = store.rows(_nothing) if students.others else prepared.rows + students.rows
-    return [row for row in rows if row["run"] in tasks]
+    found = store.rows(_nothing) if students.others else [*rows, *students.rows]
+    return [row for row in found if row["run"] in tasks]
 
 
 def _check_device(workspace: Workspace, report: Report) -> None:

@@ -21,7 +21,6 @@ from ..reproducibility import code_version, device_name, versions
 from ..training import Moment, Progress, Result, fit, predict, validate
 from ..training.evaluate import TARGET_WEIGHTS
 from ..training.features import Features
-from .grid import profile
 from .tasks import Task
 from .workspace import Workspace
 
@@ -78,7 +77,7 @@ def train_student(
 
     after_step()
     inputs = _inputs(task, workspace)
-    every = _rounds_between_probes(task)
+    every = task.follow
     probes: list[Probe] = []
     net = models.new(task.student, len(task.dataset.classes), task.run.seed)
     net = net.to(workspace.device)
@@ -103,8 +102,8 @@ def train_student(
     if result.status != "done":
         return StudentResult(row, None, probes)
     reference = None
-    if task.teacher_sha256:
-        reference = _teacher_test_logits(workspace.teacher_logits(task.teacher_sha256))
+    if task.teacher_sha256 and (path := workspace.teacher_logits(task.teacher_sha256)).exists():
+        reference = _teacher_test_logits(path)
     labels = inputs.test_views.labels
     measures = measure(task.key, logits, labels, reference, inputs.offset(net))
     return StudentResult(row, measures, probes)
@@ -137,12 +136,6 @@ def _test_views(dataset: Dataset, device: str) -> Views:
 @cache
 def _teacher_test_logits(path: Path) -> Tensor:
     return read_tensors(path)[0]["test"]
-
-
-def _rounds_between_probes(task: Task) -> int:
-    if not task.method.needs_teacher:
-        return 0
-    return profile(task.run.profile).experiments[task.run.experiment].follow
 
 
 def _row(

@@ -37,6 +37,7 @@ class Task:
     val_index: Tensor  # [n // 4] images that it never is
     method: Method  # how its student learns
     student: models.Maker  # what makes its student
+    follow: int = 0  # rounds between two probes along its training; 0: none
 
     @property
     def teacher_sha256(self) -> str | None:
@@ -124,7 +125,7 @@ def prepare(
         split(len(datasets[name].train), n, seed=0)
     with torch.device("meta"):
         for cell in grouped(runs, "dataset", "teacher", "student", "method"):
-            _check_method(datasets[cell[0]], *cell[1:])
+            check_method(datasets[cell[0]], *cell[1:])
     teachers: Teachers = {}
     absent: Teachers = {}
     for name, model in grouped(needing_teacher(runs), "dataset", "teacher"):
@@ -196,7 +197,13 @@ def _expected(task: Task) -> dict[str, Any]:
     return json.loads(json.dumps(line))
 
 
-def _check_method(dataset: Dataset, source: str, student: str, name: str) -> None:
+def check_method(dataset: Dataset, source: str, student: str, name: str) -> None:
+    """Refuse a method or a student that does not fit the images, or the teacher `source`.
+
+    Raises
+    ------
+    InputError
+    """
     method = methods.get(name)
     classes, side = len(dataset.classes), dataset.transform.crop
     models.check(student, classes, side, method.calibrated)
@@ -244,5 +251,7 @@ def resolve(
         identity = run.identity(dataset, teachers.get((run.dataset, run.teacher)), precision)
         key = run_name({"teacher": run.teacher} | identity)
         method, student = methods.get(run.method), models.maker(run.student)
-        tasks[key] = Task(run, key, identity, dataset, *indices[cut], method, student)
+        experiment = profile(run.profile).experiments[run.experiment]
+        follow = experiment.follow if method.needs_teacher else 0
+        tasks[key] = Task(run, key, identity, dataset, *indices[cut], method, student, follow)
     return tasks

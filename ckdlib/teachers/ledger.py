@@ -6,7 +6,7 @@ feature maps (float16, read through a memory map); it is written beside and rena
 batch loses at most the shard in the making.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,10 @@ class Ledger:
         """How many calls were made and kept."""
         return sum(len(shard["index"]) for shard in self._shards())
 
+    def known(self) -> Tensor:
+        """The images of which an answer is kept."""
+        return _indices(self._shards())
+
     def ask(
         self,
         index: Tensor,
@@ -107,6 +111,7 @@ class Ledger:
         teacher: Teacher,
         features: Sequence[Shape] = (),
         missing_features: str = "raise",
+        cut: Callable[[Tensor], Iterable[Tensor]] | None = None,
     ) -> Tensor:
         """The teacher's logits for training images; only those never asked before cost a call.
 
@@ -125,6 +130,9 @@ class Ledger:
         missing_features : {'raise', 'recompute', 'skip'}
             Calls that were kept without maps raise, are made again (each counts again) or are left
             without.
+        cut : callable, optional
+            Of the images to ask about: those that are shown together, a part each; by default
+            `shard` at a time.
 
         Returns
         -------
@@ -140,7 +148,7 @@ class Ledger:
             shards = self._shards()
             missing = self._missing(index, shards, features, missing_features)
             classes = shards[0]["logits"].shape[1] if shards else self.classes
-            for part in missing.split(self.shard) if len(missing) else ():
+            for part in cut(missing) if cut else self._parts(missing):
                 answers = checked_answers(teacher(view(part)), len(part), classes, features)
                 good = answers.good
                 if good.any():
@@ -149,6 +157,9 @@ class Ledger:
                     classes = tensors["logits"].shape[1]
                 answers.raise_if_bad()
         return self.kept(index)
+
+    def _parts(self, missing: Tensor) -> Sequence[Tensor]:
+        return missing.split(self.shard) if len(missing) else ()
 
     def _keep(self, tensors: dict[str, Tensor]) -> None:
         files = self._files()

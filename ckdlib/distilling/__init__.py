@@ -1,0 +1,13 @@
+"""Images, a teacher and n calls -> the best small student that these calls buy, and its file."""
+
+from ..lazy import face
+
+_PLACES = {
+    "Pictures": "pictures",
+    "Student": "student",
+    "distill": "distill",
+    "load_student": "student",
+    "open_pictures": "pictures",
+}
+__all__ = list(_PLACES)
+__getattr__, __dir__ = face(__name__, _PLACES)

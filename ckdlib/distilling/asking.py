@@ -1,0 +1,79 @@
+"""How a teacher is asked, as the user says it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InputError, choose
+from ..images import Transform
+from ..teachers.answer_files import read_answers
+from ..teachers.callables import OwnTeacher, load_object, own_teacher
+
+SHOWS = ("pictures", "views")  # as they are; or the study's one random view of each
+WHOLE = "as they are, at their own size"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a teacher is asked.
+
+    Parameters
+    ----------
+    teacher : object
+        What the user gave: a function, a module, the path of a file of answers, 'module:name'.
+    name : str, optional
+    preprocess, takes
+        Of `callables.own_teacher`.
+    kind : str, optional
+        One of `rules.KINDS`.
+    classes : sequence of str, optional
+        In the teacher's order.
+    shows : {'pictures', 'views'}
+    batch, attempts : int
+    wait : float
+        Seconds.
+    """
+
+    teacher: Any
+    name: str | None = None
+    preprocess: Callable[[Tensor], Tensor] | None = None
+    takes: str = "images"
+    kind: str | None = None
+    classes: Sequence[str] | None = None
+    shows: str = "pictures"
+    batch: int = 16
+    attempts: int = 5
+    wait: float = 1.0
+
+    def __post_init__(self) -> None:
+        choose("way of showing pictures (shows)", self.shows, SHOWS)
+        for name in ("batch", "attempts"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} = {getattr(self, name)}: give at least 1")
+
+    def own(self, source: Any, transform: Transform, device: str = "cpu") -> OwnTeacher:
+        """The opened callable or module as somebody who answers."""
+        return own_teacher(source, transform, self.name, self.preprocess, self.takes, device)
+
+    def view(self, own: OwnTeacher, transform: Transform, seed: int) -> str:
+        """What a ledger calls pictures as this teacher is shown them."""
+        how = WHOLE if self.shows == "pictures" else transform.view(seed)
+        return f"{how}; {own.about}"
+
+    def opened(self, classes: Sequence[str] | None) -> Any:
+        """The teacher, or an AnswerFile.
+
+        Parameters
+        ----------
+        classes : sequence of str, optional
+            Of the images.
+        """
+        given = self.teacher
+        if isinstance(given, str) and ":" in given and not Path(given).exists():
+            return load_object(given)
+        if isinstance(given, str | Path):
+            return read_answers(Path(given).expanduser(), classes)
+        return given

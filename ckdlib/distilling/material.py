@@ -1,0 +1,200 @@
+"""Which pictures are for what: to learn from, to validate on, to test on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..images.dataset import FEWEST_CALLS
+from ..images.pictures import Pictures, Seen, open_pictures
+from ..images.progress import Report
+from ..reproducibility import generator
+
+MOST_TESTED = 10_000  # pictures left over that test a student, where no test set is given
+LARGEST = 64  # pixels of the side up to which students get pictures as they are
+USUAL = 32  # else
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some pictures of a collection."""
+
+    pictures: Pictures
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Of these; None where nobody gave any."""
+        given = self.pictures.labels
+        return None if given is None else given[self.index]
+
+    @property
+    def names(self) -> list[str]:
+        """Of these."""
+        return [self.pictures.names[i] for i in self.index.tolist()]
+
+    def picture(self, place: int) -> Tensor:
+        """One of these as it is, uint8 [H, W, 3]."""
+        return self.pictures.read(int(self.index[place]))
+
+    def looked_at(self, size: int, report: Report) -> Seen:
+        """Opened, once."""
+        return self.pictures.looked_at(self.index, size, report)
+
+
+@dataclass(frozen=True)
+class Material:
+    """The pictures of one distillation."""
+
+    learn: Part  # shown to the teacher
+    validate: Part  # which students are chosen on; shown to the teacher where they have no labels
+    test: Part | None  # with labels, for what is left; None where there are none
+
+    @property
+    def shown_parts(self) -> list[Part]:
+        """Those that the teacher is asked about."""
+        return [self.learn] if self.validate.labels is not None else [self.learn, self.validate]
+
+    @property
+    def shown(self) -> int:
+        """Pictures that the teacher is asked about."""
+        return sum(map(len, self.shown_parts))
+
+
+def open_material(images: Any, validation: Any, test: Any, report: Report) -> "Collections":
+    """All that was given, opened.
+
+    Raises
+    ------
+    InputError
+        If a collection is none, a test set has no labels, or the classes of two differ.
+    """
+    learn, own_test = open_pictures(images, report)
+    tested = own_test if test is None else open_pictures(test, report)[0]
+    validated = None if validation is None else open_pictures(validation, report)[0]
+    if tested is not None and tested.labels is None:
+        raise InputError("the test images have no labels; give labels, or leave them out")
+    given = (learn, validated, tested)
+    classes = next((one.classes for one in given if one is not None and one.classes), None)
+    if classes is not None and len(classes) < 2:
+        raise InputError(f"all images are of one class, {classes[0]!r}; give at least two classes")
+    found = Collections(learn, validated, tested)
+    return found.with_classes(classes) if classes else found
+
+
+@dataclass(frozen=True)
+class Collections:
+    """Pictures as they were given."""
+
+    learn: Pictures
+    validate: Pictures | None
+    test: Pictures | None
+
+    def with_classes(self, classes: tuple[str, ...]) -> "Collections":
+        """The same, all labels as positions in `classes`."""
+        validate = self.validate and self.validate.with_classes(classes)
+        test = self.test and self.test.with_classes(classes)
+        return replace(self, validate=validate, test=test)
+
+    def classes(self, given: Sequence[str] | None) -> tuple[str, ...] | None:
+        """Names of the classes, None where nobody names any.
+
+        Parameters
+        ----------
+        given : sequence of str, optional
+            By the user.
+
+        Raises
+        ------
+        InputError
+            If they are fewer than two, or other than those of the labels.
+        """
+        parts = (self.learn, self.validate, self.test)
+        own = next((one.classes for one in parts if one is not None and one.classes), None)
+        if given is None:
+            return own
+        named = tuple(map(str, given))
+        if len(set(named)) != len(named) or len(named) < 2:
+            raise InputError(f"classes {', '.join(named)}: give two or more different names")
+        if own is not None and own != named:
+            if set(own) == set(named) or len(own) != len(named):
+                raise InputError(
+                    f"classes {', '.join(named[:8])} are not those of the labels, "
+                    f"{', '.join(own[:8])}; leave them out (teacher_classes is for the teacher's)"
+                )
+        return named
+
+    def size(self) -> int:
+        """Pixels of the side that students get, where nobody says: the pictures' own, if small."""
+        height, width = self.learn.read(0).shape[:2]
+        return height if height == width <= LARGEST else USUAL
+
+    def cut(self, calls: int, seed: int, answered: Tensor | None = None) -> Material:
+        """Divide the pictures by the seed: what learns is nested in the calls.
+
+        Of pictures with labels `calls` are shown to the teacher and a quarter as many further ones
+        validate; of those without a fifth of the calls validates. What is left and has labels tests
+        (at most MOST_TESTED), unless a test set was given.
+
+        Parameters
+        ----------
+        calls : int
+        seed : int
+        answered : Tensor [N], optional
+            Which pictures can be asked about at all, of a file of answers; others may validate.
+
+        Raises
+        ------
+        InputError
+            If there are too few.
+        """
+        if calls < FEWEST_CALLS:
+            raise InputError(f"{calls} calls are too few; give at least {FEWEST_CALLS}")
+        order = torch.randperm(len(self.learn), generator=generator(seed, "subset"))
+        can_be_asked = order if answered is None else order[answered[order]]
+        if self.validate is not None:
+            whole = Part(self.validate, torch.arange(len(self.validate)))
+            asked = calls if whole.labels is not None else calls - len(whole)
+            _enough(asked, len(can_be_asked), len(can_be_asked), calls)
+            learn, rest, validate = can_be_asked[:asked], order, whole
+        elif self.learn.labels is not None:
+            further = max(2, calls // 4)
+            most = min(len(can_be_asked), (len(order) * 4) // 5)
+            _enough(calls, most, len(can_be_asked), calls)
+            learn = can_be_asked[:calls]
+            rest = order[~torch.isin(order, learn)]
+            validate = Part(self.learn, rest[-further:])
+            rest = rest[:-further]
+        else:
+            further = max(2, calls // 5)
+            _enough(calls, len(can_be_asked), len(can_be_asked), calls)
+            learn, validate = (
+                can_be_asked[: calls - further],
+                Part(self.learn, can_be_asked[-further:]),
+            )
+            rest = order[:0]
+        rest = rest[~torch.isin(rest, learn)]
+        return Material(Part(self.learn, learn), validate, self._tested(rest))
+
+    def _tested(self, rest: Tensor) -> Part | None:
+        if self.test is not None:
+            return Part(self.test, torch.arange(len(self.test)))
+        if self.learn.labels is None or not len(rest):
+            return None
+        return Part(self.learn, rest[:MOST_TESTED])
+
+
+def _enough(needed: int, most: int, there: int, calls: int) -> None:
+    if needed < FEWEST_CALLS:
+        raise InputError(f"{calls} calls leave {needed} to learn from; give more calls")
+    if needed > most:
+        raise InputError(
+            f"{calls:,} calls, but {there:,} pictures can be asked about and a quarter as many "
+            f"further ones must validate; choose at most {most:,} calls"
+        )

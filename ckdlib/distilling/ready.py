@@ -1,0 +1,112 @@
+"""All that can be known, and refused, before a call is made."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..images import Transform
+from ..images.packed import scale_of
+from ..images.pictures import Seen
+from ..teachers.answer_files import AnswerFile
+from ..teachers.purse import Purse
+from .asking import Asking
+from .choice import Schooling, candidates, check, curve_sizes
+from .material import Collections, Material
+
+Report = Callable[[str], None]
+SIDES = range(8, 225)  # pixels that students may be given
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that is known before a call is made.
+
+    Parameters
+    ----------
+    material : Material
+    asking : Asking
+    source : object
+        The teacher that was opened: a callable, or an AnswerFile.
+    schooling : Schooling
+    classes : tuple of str, optional
+        Of the images; None where nobody names any.
+    seen : list of Seen
+        Of each part that the teacher is asked about.
+    transform : Transform
+        How students get pictures.
+    """
+
+    material: Material
+    asking: Asking
+    source: Any
+    schooling: Schooling
+    classes: tuple[str, ...] | None
+    seen: list[Seen]
+    transform: Transform
+
+    @property
+    def file(self) -> AnswerFile | None:
+        """Where the answers are in a file."""
+        return self.source if isinstance(self.source, AnswerFile) else None
+
+
+def get_ready(
+    collections: Collections,
+    asking: Asking,
+    schooling: Schooling,
+    calls: int,
+    classes: Sequence[str] | None,
+    size: int | None,
+    flip: bool,
+    report: Report,
+) -> Ready:
+    """Open, divide and check everything; see `distill`.
+
+    Raises
+    ------
+    InputError
+        For whatever cannot be used.
+    """
+    own = collections.classes(classes)
+    side = size or collections.size()
+    if side not in SIDES:
+        raise InputError(f"size = {side}: students take {SIDES[0]} to {SIDES[-1]} pixels")
+    source = asking.opened(own)
+    answered = None
+    if isinstance(source, AnswerFile):
+        answered = source.rows_of(collections.learn.names) >= 0
+        own = own or source.classes
+    material = collections.cut(calls, schooling.seed, answered)
+    if own:
+        check(candidates(schooling.method, len(own)), schooling.model, len(own), side)
+    seen = [part.looked_at(side, report) for part in material.shown_parts]
+    transform = Transform(side, side // 8, flip, *scale_of(seen[0].pixels))
+    return Ready(material, asking, source, schooling, own, seen, transform)
+
+
+def plan(ready: Ready, purse: Purse) -> list[str]:
+    """What a distillation would ask and cost, and what it would train."""
+    shown = ready.material.shown
+    lines = [f"{shown:,} answers are read from {ready.file.path}"] if ready.file else []
+    if ready.file is None:
+        own = ready.asking.own(ready.source, ready.transform)
+        keys = torch.cat([one.keys for one in ready.seen])
+        view = ready.asking.view(own, ready.transform, ready.schooling.seed)
+        known = purse.ledger(own.name, view, None).known()
+        missing = len(keys[~torch.isin(keys, known)].unique())
+        purse.check(missing)
+        lines.append(f"{shown:,} pictures for teacher {own.name[:60]} ({own.about})")
+        lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
+    material, schooling = ready.material, ready.schooling
+    names = candidates(schooling.method, len(ready.classes or ()) or 10)
+    fewer = len(curve_sizes(len(material.learn)))
+    tested = f"{len(material.test):,} test" if material.test else "no further images test"
+    lines.append(
+        f"{len(material.learn):,} pictures to learn from, {len(material.validate):,} validate, "
+        f"{tested}; {len(names) + fewer} students {schooling.model} of {ready.transform.crop} "
+        f"pixels, {schooling.steps} steps each ({', '.join(names)})"
+    )
+    return lines

@@ -1,0 +1,134 @@
+"""The steps of a distillation after it is ready: asked, kept, finished."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import torch
+from torch import Tensor
+
+from .. import models
+from ..files import read_tensors
+from ..images import Dataset, Images, load_dataset
+from ..images.packed import write_packed
+from ..images.pictures import Seen
+from ..reproducibility import sha256, versions
+from ..study.workspace import Workspace
+from ..teachers.purse import Purse
+from .answering import Answers, asked, looked_up, understood
+from .choice import Class, Found, score
+from .material import Part
+from .ready import Ready
+from .student import Program, Student
+
+Report = Callable[[str], None]
+
+
+def ask(ready: Ready, purse: Purse, device: str, report: Report) -> Answers:
+    """The teacher's answers as logits; what is to be said of them is reported."""
+    file, columns, kind = ready.file, None, None
+    if file is not None:
+        raw, name, rule = looked_up(file, ready.material), f"answers {file.digest}", file.rule
+        columns, kind = file.classes, file.kind
+        report(f"{len(raw):,} answers of {file.path}")
+    else:
+        named = ready.asking.classes or ready.classes
+        count = len(named) if named else None
+        raw, name = asked(ready, purse, count, device, report)
+        rule = ""
+    found = understood(raw, ready, name, rule, kind, columns)
+    for line in found.told:
+        report(line)
+    return found
+
+
+def keep(ready: Ready, answers: Answers, place: Workspace, report: Report) -> Dataset:
+    """The images as one file, and the logits where students find them."""
+    material, side = ready.material, ready.transform.crop
+    learn = Images(ready.seen[0].pixels, _labels(material.learn, answers.logits))
+    validate = _images(material.validate, side, answers.logits[len(learn) :], ready.seen, report)
+    test = validate
+    if material.test is not None:
+        seen = material.test.looked_at(side, report)
+        test = Images(seen.pixels, _given(material.test))
+        _tell_copies(ready.seen, seen, report)
+    train = Images(*(torch.cat(both) for both in zip(_both(learn), _both(validate), strict=True)))
+    name = sha256(answers.digest, str(material.learn.index.tolist()))[:16]
+    path = place.results / "images" / f"{name}.safetensors"
+    write_packed(path, "own", train, test, answers.classes, ready.transform)
+    dataset = load_dataset(str(path), path.parent, path.parent)
+    ledger = place.ledger(dataset, answers.digest, ready.schooling.seed)
+    ledger.ask(torch.arange(len(learn)), lambda index: index, lambda index: answers.logits[index])
+    return dataset
+
+
+def _both(images: Images) -> tuple[Tensor, Tensor]:
+    return images.pixels, images.labels
+
+
+def _labels(part: Part, logits: Tensor) -> Tensor:
+    """Those that were given, else the teacher's best class."""
+    return logits[: len(part)].argmax(1) if part.labels is None else part.labels
+
+
+def _given(part: Part) -> Tensor:
+    assert part.labels is not None
+    return part.labels
+
+
+def _images(part: Part, side: int, logits: Tensor, shown: Sequence[Seen], report: Report) -> Images:
+    """Those that validate: opened already where they were shown."""
+    if part.labels is None:
+        return Images(shown[1].pixels, logits.argmax(1))
+    return Images(part.looked_at(side, report).pixels, part.labels)
+
+
+def _tell_copies(shown: Sequence[Seen], test: Seen, report: Report) -> None:
+    copies = int(torch.isin(test.keys, shown[0].keys).sum())
+    if copies:
+        report(
+            f"WARNING: {copies:,} of the {len(test.keys):,} test images are among those learned "
+            "from: the test accuracy is too high"
+        )
+
+
+def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: Purse) -> Student:
+    """The chosen student with its card."""
+    row, material, dataset = found.choice.row, ready.material, lesson.dataset
+    net = models.new(row["student"], len(dataset.classes))
+    weights = lesson.workspace.results / "students" / f"{row['run']}.safetensors"
+    net.load_state_dict(read_tensors(weights)[0])
+    validated = score(row["val_accuracy"], len(material.validate))
+    scores = {"validation": validated}
+    what = "agreement with the teacher" if material.validate.labels is None else "accuracy"
+    expected = f"{what} on the validation images, on which it was chosen (a little too high)"
+    if material.test is not None:
+        scores = {"test": score(row["test_accuracy"], len(material.test))} | scores
+        expected = "accuracy on test images that nothing was chosen on"
+    first = next(iter(scores.values()))
+    shown = material.shown
+    told = [found.choice.told, f"expected: {first}, {expected}"]
+    if found.curve is not None:
+        told += [found.curve.sentence(times * found.curve.most, purse.price) for times in (2, 4)]
+    card = {
+        "model": row["student"],
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "classes": list(dataset.classes),
+        "transform": asdict(dataset.transform),
+        "takes": f"uint8 images [B, {dataset.transform.crop}, {dataset.transform.crop}, 3]",
+        "method": row["method"],
+        "calls": shown,
+        "cost": purse.cost(shown) if ready.file is None else None,
+        "scores": {name: one._asdict() for name, one in scores.items()},
+        "told": told,
+        "answers": answers.told,
+        "teacher": answers.teacher,
+        "answers_sha256": answers.digest,
+        "dataset_sha256": dataset.digest,
+        "seed": row["seed"],
+        "recipe": row["recipe"],
+        "precision": row["precision"],
+        "run": row["run"],
+        "code": row["code"],
+        "versions": versions(),
+    }
+    return Student(Program(net, dataset.transform).eval(), card)

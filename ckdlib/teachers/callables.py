@@ -1,0 +1,224 @@
+"""Teachers of one's own: a function, a torch module; asked with patience."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from ..errors import InputError
+from ..images import Transform
+from ..reproducibility import sha256, tensor_bytes
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# mistakes of the code, which asking again does not mend
+MISTAKES = (TypeError, NameError, AttributeError, ImportError, SyntaxError, NotImplementedError)
+LONGEST = 60.0  # seconds between two attempts
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class OwnTeacher:
+    """Somebody who answers about pictures."""
+
+    name: str  # changes when the teacher does: kept answers are its own
+    ask: Callable[[Tensor], Any]  # uint8 [B, H, W, 3] -> scores [B, C]
+    about: str  # what it is shown, in words
+
+
+def own_teacher(
+    teacher: Any,
+    transform: Transform,
+    name: str | None = None,
+    preprocess: Callable[[Tensor], Tensor] | None = None,
+    takes: str = "images",
+    device: torch.device | str = "cpu",
+) -> OwnTeacher:
+    """Whatever answers, as one thing.
+
+    Parameters
+    ----------
+    teacher : callable or nn.Module
+        A function of images gives scores [B, C] (or an object with `logits`). A module is put into
+        evaluation mode and shown network inputs: as `preprocess` makes them, else as timm's
+        configuration of it says, else for torchvision's as for ImageNet, else as `transform`.
+    transform : Transform
+        Mean and standard deviation of the student's images.
+    name : str, optional
+        By default that of the function, or a digest of the module's weights.
+    preprocess : callable, optional
+        uint8 [B, 3, H, W] -> inputs, for instance `weights.transforms()` of torchvision.
+    takes : {'images', 'inputs'}
+        Whether a function is shown uint8 [B, H, W, 3] or network inputs [B, 3, H, W].
+    device : torch.device or str
+        Of a module.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not callable(teacher):
+        raise InputError(
+            f"a teacher cannot be {type(teacher).__name__}; give a function, a torch module or a "
+            "file of answers"
+        )
+    if takes not in ("images", "inputs"):
+        raise InputError(f"a teacher that takes {takes!r}; choose images or inputs")
+    is_module = isinstance(teacher, nn.Module)
+    if not is_module and takes == "images" and preprocess is None:
+        own = name or f"{getattr(teacher, '__module__', '')}.{_called(teacher)}".strip(".")
+        return OwnTeacher(own, lambda images: _scores(teacher(images)), "uint8 images")
+    prepare, about = (preprocess, "as preprocess makes them") if preprocess else (None, "")
+    if prepare is None:
+        prepare, about = _own_inputs(teacher, transform)
+    if is_module:
+        teacher.eval().to(device)
+
+    @torch.inference_mode()
+    def ask(images: Tensor) -> Any:
+        return _scores(teacher(prepare(images.permute(0, 3, 1, 2)).to(device)))
+
+    return OwnTeacher(name or _digest(teacher), ask, f"network inputs {about}")
+
+
+def _called(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _digest(teacher: Any) -> str:
+    if not isinstance(teacher, nn.Module):
+        return f"{getattr(teacher, '__module__', '')}.{_called(teacher)}".strip(".")
+    state = teacher.state_dict()
+    parts = (tensor_bytes(value.detach().cpu()) for value in state.values())
+    return f"{type(teacher).__name__} {sha256(*state, *parts)}"
+
+
+def _scores(answer: Any) -> Any:
+    """Of objects as transformers gives them, the logits."""
+    return getattr(answer, "logits", answer)
+
+
+def _own_inputs(teacher: Any, transform: Transform) -> tuple[Callable[[Tensor], Tensor], str]:
+    """How a network's inputs are made of uint8 [B, 3, H, W], and in words."""
+    timm = getattr(teacher, "pretrained_cfg", None) or getattr(teacher, "default_cfg", None)
+    if timm and "mean" in timm:
+        side = list(timm["input_size"][-2:])
+        sizes = [v2.Resize(side, v2.InterpolationMode.BICUBIC, antialias=True)]
+        about = f"of {side[0]}x{side[1]} pixels, as timm's configuration says"
+        mean, std = timm["mean"], timm["std"]
+    elif type(teacher).__module__.startswith("torchvision.models"):
+        sizes = [v2.Resize(256, antialias=True), v2.CenterCrop(224)]
+        about = "of 224x224 pixels, as torchvision's for ImageNet (give preprocess for others)"
+        mean, std = IMAGENET
+    else:
+        sizes, about = [], "by the mean and deviation of the student's images"
+        mean, std = transform.mean, transform.std
+    scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
+    return v2.Compose([*sizes, *scaled]), about
+
+
+def load_object(text: str) -> Any:
+    """'module:name' or 'file.py:name' -> that object.
+
+    Raises
+    ------
+    InputError
+        If there is no such module or name, or importing it raises.
+    """
+    place, _, name = text.rpartition(":")
+    if not place or not name:
+        raise InputError(f"teacher {text!r}; write MODULE:FUNCTION, FILE.py:FUNCTION or a file")
+    try:
+        module = _file_module(Path(place)) if place.endswith(".py") else _named_module(place)
+    except InputError:
+        raise
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{place} cannot be imported ({why})") from None
+    if not hasattr(module, name):
+        raise InputError(f"{place} has no {name!r}")
+    return getattr(module, name)
+
+
+def _named_module(name: str) -> ModuleType:
+    sys.path.insert(0, "")
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove("")
+
+
+def _file_module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def patient(
+    ask: Callable[[Tensor], Any], attempts: int, wait: float, report: Report
+) -> Callable[[Tensor], Any]:
+    """The same function, asked again where it fails.
+
+    Parameters
+    ----------
+    ask : callable
+    attempts : int
+        At one batch, in all.
+    wait : float
+        Seconds before the second attempt; twice as long before each further one, at most LONGEST.
+    report : callable
+        Is told of each failure.
+
+    Raises
+    ------
+    InputError
+        From the new function: where all attempts failed, or at once where the code is wrong.
+    """
+
+    def told(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        report(f"the teacher failed ({_why(error)}); asked again in {state.upcoming_sleep:.3g} s")
+
+    def passing(error: BaseException) -> bool:
+        return isinstance(error, Exception) and not isinstance(error, (InputError, *MISTAKES))
+
+    def patiently(images: Tensor) -> Any:
+        tries = Retrying(
+            stop=stop_after_attempt(attempts),
+            wait=wait_exponential(multiplier=wait, max=LONGEST),
+            retry=retry_if_exception(passing),
+            before_sleep=told,
+            reraise=True,
+        )
+        try:
+            return tries(ask, images)
+        except InputError:
+            raise
+        except Exception as error:
+            times = f"{attempts} times" if passing(error) else "for a mistake in it"
+            raise InputError(
+                f"the teacher failed {times} ({_why(error)}) at {len(images)} pictures "
+                f"{list(images.shape[1:])}; what it answered before is kept, and the same call "
+                "goes on"
+            ) from error
+
+    return patiently
+
+
+def _why(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:120]

@@ -1,0 +1,207 @@
+"""From what a teacher says to logits, by stated rules; and whether it speaks of the same classes.
+
+Losses compare logits but for a constant of each image, so that logarithms of probabilities serve.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..errors import InputError, choose
+
+KINDS = ("logits", "probabilities", "log-probabilities")
+TOLERANCE = 0.01  # by which the sum of probabilities may be off
+LOW = 50.0  # per cent right, below which a teacher is doubted
+FAR_BETTER = 20.0  # points by which another order of the classes must be better to be told
+
+
+class Logits(NamedTuple):
+    """What a student learns from, and how it was made."""
+
+    values: Tensor  # [N, C] float32, the mean of each row 0
+    rule: str
+
+
+def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
+    """Answers as logits.
+
+    Probabilities are noticed by rows of at least 0 that sum to one, logarithms of them by rows
+    whose exponentials do. A probability below a thousandth of an equal share counts as that.
+
+    Parameters
+    ----------
+    answers : Tensor [N, C]
+    kind : {'logits', 'probabilities', 'log-probabilities'}, optional
+        What they are, if it is not to be noticed.
+
+    Raises
+    ------
+    InputError
+        If they are not of the kind that was given; or, of none, lie in 0 to 1 and sum to something
+        else.
+    """
+    if kind is not None:
+        choose("kind of answers", kind, KINDS)
+    found = _noticed(answers)
+    if kind not in (None, "logits", found):
+        raise InputError(
+            f"the teacher's answers are said to be {kind}, but row 0 sums to "
+            f"{_sum(answers[0], kind):.4g}; give rows that sum to one, or say what they are"
+        )
+    if kind is None and found == "doubtful":
+        raise InputError(
+            f"the teacher's answers lie in 0 to 1 and row 0 sums to {_sum(answers[0], ''):.4g}: no "
+            "probabilities of classes that exclude each other; say that they are logits "
+            "(answers='logits'), or make them sum to one"
+        )
+    kind = kind or found
+    values = answers.double()
+    rule = "answers taken as logits"
+    if kind == "probabilities":
+        least = 1e-3 / answers.shape[1]
+        values = values.clamp_min(least).log()
+        rule = f"answers are probabilities: their logarithms, those below {least:.1g} as that"
+    elif kind == "log-probabilities":
+        rule = "answers are logarithms of probabilities, which are logits but for a constant"
+    return Logits((values - values.mean(1, keepdim=True)).float(), rule)
+
+
+def _noticed(answers: Tensor) -> str:
+    sums = answers.double().sum(1)
+    if (answers >= 0).all() and (answers <= 1 + TOLERANCE).all():
+        return "probabilities" if ((sums - 1).abs() < TOLERANCE).all() else "doubtful"
+    if (answers <= TOLERANCE).all():
+        totals = answers.double().logsumexp(1)
+        if (totals.abs() < TOLERANCE).all():
+            return "log-probabilities"
+    return "logits"
+
+
+def _sum(row: Tensor, kind: str | None) -> float:
+    return (row.double().exp() if kind == "log-probabilities" else row.double()).sum().item()
+
+
+def from_top_k(classes: Tensor, values: Tensor, count: int, kind: str) -> tuple[Tensor, str]:
+    """Whole rows of probabilities from the k best classes.
+
+    What they lack of one is shared equally by the other classes.
+
+    Parameters
+    ----------
+    classes : Tensor [N, k]
+        int64, none twice in a row; -1 where there is none.
+    values : Tensor [N, k]
+    count : int
+        C.
+    kind : {'probabilities', 'log-probabilities'}
+
+    Returns
+    -------
+    Tensor [N, C]
+        Probabilities.
+    str
+        The rule.
+
+    Raises
+    ------
+    InputError
+        If a row sums to more than one or holds no probabilities, or logits were given: they say
+        nothing of the other classes.
+    """
+    if kind not in ("probabilities", "log-probabilities"):
+        raise InputError(
+            f"the best {classes.shape[1]} of {count} classes are given as {kind}, which say "
+            "nothing of the others; give probabilities or log-probabilities"
+        )
+    there = classes >= 0
+    given = values.double().exp() if kind == "log-probabilities" else values.double()
+    given = torch.where(there, given, 0.0)
+    total = given.sum(1)
+    wrong = (total > 1 + TOLERANCE) | (given < 0).any(1) | ~torch.isfinite(total)
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise InputError(
+            f"the probabilities of row {row} sum to {total[row]:.4g}; give at most 1 in a row"
+        )
+    others = count - there.sum(1)
+    share = torch.where(others > 0, (1 - total).clamp_min(0) / others.clamp_min(1), 0.0)
+    filled = share[:, None].expand(-1, count + 1).clone()
+    filled.scatter_(1, torch.where(there, classes, count), given)
+    rows = filled[:, :count]
+    rule = f"of {count} classes the best are given: the rest of one is shared by the others equally"
+    return (rows / rows.sum(1, keepdim=True)).float(), rule
+
+
+def in_order(answers: Tensor, theirs: Sequence[str], ours: Sequence[str]) -> Tensor:
+    """The columns of our classes, in our order.
+
+    Parameters
+    ----------
+    answers : Tensor [N, C']
+    theirs, ours : sequence of str
+        Names of the columns that are there, and of those that are wanted.
+
+    Raises
+    ------
+    InputError
+        If the names do not fit the columns, or lack one that is wanted.
+    """
+    theirs = list(map(str, theirs))
+    if len(theirs) != answers.shape[1] or len(set(theirs)) != len(theirs):
+        raise InputError(
+            f"{len(theirs)} names of the teacher's classes ({len(set(theirs))} different) for "
+            f"{answers.shape[1]} answers an image; give one name for each"
+        )
+    if lacking := [name for name in ours if name not in theirs]:
+        raise InputError(
+            f"the teacher has no class {lacking[0]!r} ({len(lacking)} of {len(ours)} are not "
+            f"among its {len(theirs)}: {', '.join(theirs[:8])}, ...); give its classes by the "
+            "images' names"
+        )
+    return answers[:, [theirs.index(name) for name in ours]]
+
+
+class Agreement(NamedTuple):
+    """How often a teacher is right, in per cent."""
+
+    right: float
+    at_best: float  # if its classes stood in the order that fits best
+    order: tuple[int, ...]  # that order: our class -> its column
+
+    def warning(self, classes: Sequence[str]) -> str:
+        """What is to be said of it; '' if nothing is."""
+        if self.at_best - self.right > FAR_BETTER:
+            first = next(i for i, column in enumerate(self.order) if column != i)
+            return (
+                f"another order of the classes would fit far better: {self.at_best:.1f} % right "
+                f"instead of {self.right:.1f} %; what stands as {classes[first]!r} seems to be "
+                f"in its place {self.order[first]}: give the teacher's own order of the classes "
+                "(teacher_classes)"
+            )
+        if self.right < LOW:
+            return (
+                f"it is right on {self.right:.1f} % only: are the pictures shown as it was trained "
+                "on them (size, colours, scale), and are its classes in the images' order?"
+            )
+        return ""
+
+
+def agreement(answers: Tensor, labels: Tensor) -> Agreement:
+    """Compare a teacher's best classes with labels, in their order and in the best one.
+
+    Parameters
+    ----------
+    answers : Tensor [N, C]
+    labels : Tensor [N]
+    """
+    count = answers.shape[1]
+    table = np.zeros((count, count), int)
+    np.add.at(table, (labels.numpy(), answers.argmax(1).numpy()), 1)
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    share = 100 / max(1, len(labels))
+    best = tuple(columns.tolist())
+    return Agreement(share * table.trace().item(), share * table[rows, columns].sum().item(), best)
