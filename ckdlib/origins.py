@@ -117,6 +117,10 @@ def _module(module: ModuleType, seen: dict[int, Any]) -> Iterator[str]:
         yield from _each(filter(_is_module, vars(module).values()), seen)
 
 
+def _is_plain(name: str, value: Any) -> bool:
+    return isinstance(value, PLAIN) and not name.startswith("__")
+
+
 def _is_module(value: Any) -> bool:
     return isinstance(value, ModuleType)
 
@@ -126,6 +130,7 @@ def _definition(thing: FunctionType | type, seen: dict[int, Any]) -> Iterator[st
     functions = list(_functions(thing))
     yield from _source(thing, functions, seen)
     if isinstance(thing, type):
+        yield repr(sorted(f"{n} {v!r}" for n, v in vars(thing).items() if _is_plain(n, v)))
         yield from _each((*thing.__bases__, *functions), seen)
         return
     yield from _each((thing.__defaults__, thing.__kwdefaults__), seen)
@@ -195,14 +200,22 @@ def _functions(thing: FunctionType | type) -> Iterator[FunctionType]:
 def _file(thing: Any) -> str | None:
     """Where it was written; of what a notebook's cell defines, a file that is not there."""
     if isinstance(thing, ModuleType):
-        return getattr(thing, "__file__", None)
+        return next(iter(_file_of(thing)), None)
     if isinstance(thing, FunctionType):
         return thing.__code__.co_filename
-    module = sys.modules.get(getattr(thing, "__module__", ""))
-    if file := getattr(module, "__file__", None):
-        return file
-    functions = _functions(thing) if isinstance(thing, type) else iter(())
-    return next((function.__code__.co_filename for function in functions), None)
+    functions = _functions(thing) if isinstance(thing, type) else ()
+    files = [function.__code__.co_filename for function in functions]
+    written = [file for file in files if not file.startswith("<")]  # others are generated
+    name = getattr(thing, "__module__", "")
+    module = sys.modules.get(name)
+    if module is None or name == "__main__":
+        files.append("")
+    return next(iter((*written, *_file_of(module), *files)), None)
+
+
+def _file_of(module: ModuleType | None) -> list[str]:
+    file = getattr(module, "__file__", None)
+    return [file] if file else []
 
 
 def _own(thing: Any) -> bool:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ckdlib import study
+from ckdlib import methods, models, study
 from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
-from ckdlib.study import open_workspace
+from ckdlib.report.outside import LABELS, PAIRS
+from ckdlib.study import open_workspace, plugins
 from ckdlib.teachers import train_teacher
 from tests import PROJECT, pictures
 
@@ -69,3 +70,14 @@ def brief():
 def folder(tmp_path):
     """train/ and test/ of two classes, eight images each of 12x12 random pixels."""
     return pictures(tmp_path / "animals")
+
+
+@pytest.fixture(autouse=True)
+def _own_definitions_stay_in_their_test():
+    registries = (methods.OUTSIDE, models.OUTSIDE, LABELS, PAIRS)
+    kept = [dict(one) for one in registries]
+    yield
+    for one, before in zip(registries, kept):
+        one.clear()
+        one.update(before)
+    plugins._LOADED.clear()

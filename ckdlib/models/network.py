@@ -6,6 +6,7 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """Images [B, 3, H, W] -> logits [B, classes]; families define `head` and `forward_features`."""
 
+    fixed = True  # does it do the same work each time, so that CUDA can record it?
     __jit_unused_properties__ = ["head", "classes"]  # `torch.jit.script` leaves it out
 
     @property

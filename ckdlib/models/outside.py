@@ -39,7 +39,9 @@ class Definition:
                 f"model {self.name}: its factory gives {type(net).__name__}, where an nn.Module is "
                 "needed"
             )
-        return net if isinstance(net, Network) else Outside(net, self.name, num_classes)
+        made = net if isinstance(net, Network) else Outside(net, self.name, num_classes)
+        made.fixed = False
+        return made
 
 
 def define(name: str, factory: Factory) -> Definition:

@@ -1,4 +1,4 @@
-"""Methods that the study does not hold: found in rows, called as these say, shown after the others."""
+"""Methods that the study does not hold: called as their rows say, shown after the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain

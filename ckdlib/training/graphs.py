@@ -19,14 +19,19 @@ class GraphReplay:
 
     On CUDA the first call of a key is made as it is (a warm-up that counts), the second is recorded
     as a graph and it and all later ones replay that; what `work` returned when it was recorded is
-    returned each time. Elsewhere, and where the environment says CKD_GRAPHS=0, it is called.
+    returned each time. Elsewhere, where the environment says CKD_GRAPHS=0, and for work that is not
+    `fixed` (what users wrote may look at values, or change with time), it is called.
     """
 
     def __init__(
-        self, work: Callable, device: torch.device, generator: torch.Generator | None = None
+        self,
+        work: Callable,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+        fixed: bool = True,
     ):
         self.work, self.generator = work, generator
-        self.records = device.type == "cuda" and os.environ.get(GRAPHS) != "0"
+        self.records = fixed and device.type == "cuda" and os.environ.get(GRAPHS) != "0"
         self.seen: set = set()
         self.graphs: dict = {}
 

@@ -160,11 +160,15 @@ class _Training:
         self.calibration = self.validation = None
         if method.calibrated and teacher_logits is not None:
             self.calibration = GraphReplay(
-                lambda _: calibrate(net, train_views, teacher_logits, bfloat16), device
+                lambda _: calibrate(net, train_views, teacher_logits, bfloat16),
+                device,
+                fixed=net.fixed,
             )
         if val_views is not None:
             self.validation = GraphReplay(
-                lambda _: validate(net, val_views, recipe.monitor, bfloat16), device
+                lambda _: validate(net, val_views, recipe.monitor, bfloat16),
+                device,
+                fixed=net.fixed,
             )
         self.signal = ScheduleSignal()
         self.rounds = 0

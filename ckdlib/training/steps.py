@@ -113,7 +113,9 @@ class Steps:
         self.at = torch.zeros(1, dtype=torch.long, device=self.device)  # images of the round so far
         self.step = torch.zeros(1, dtype=torch.long, device=self.device)
         self.total = torch.zeros((), device=self.device)  # losses of the round so far, summed
-        self._take = GraphReplay(self._one, self.device, helper_rng)
+        self._take = GraphReplay(
+            self._one, self.device, helper_rng, fixed=net.fixed and not method.code
+        )
 
     def _optimiser(self, recipe: Recipe) -> torch.optim.SGD:
         optimiser = torch.optim.SGD(
