@@ -11,7 +11,10 @@ from importlib.metadata import version
 project = tomllib.load(open(sys.argv[1], "rb"))["project"]
 numbers = lambda text: tuple(int(n) for n in re.findall(r"\d+", text.split("+")[0])[:3])
 assert sys.version_info >= numbers(project["requires-python"])
-for line in project["dependencies"] + [r for extra in project["optional-dependencies"].values() for r in extra]:
+lines = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+for line in lines:
+    if line.startswith("ckdlib["):
+        continue  # another extra, whose lines are there too
     name, bound = line.split(">=")
     assert numbers(version(name)) >= numbers(bound), line
 PY

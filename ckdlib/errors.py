@@ -45,6 +45,15 @@ def choose(kind: str, name, options: Iterable) -> None:
     raise InputError(f"unknown {kind} {name!r}: {hint}choose from {', '.join(map(str, options))}")
 
 
+def not_installed(module: str | None, what: str, extra: str) -> InputError:
+    """Says which extra of this library brings a module that `what` (a plural) need."""
+    package = str(module).partition(".")[0]
+    return InputError(
+        f"{package} is not installed, and {what} need it; install what they need with: "
+        f'pip install "ckdlib[{extra}]"'
+    )
+
+
 def difference(one, other, name: str = "") -> str:
     """Where two values differ, of mappings their entries: 'flip True and False'."""
     if not (isinstance(one, Mapping) and isinstance(other, Mapping)):

@@ -108,7 +108,7 @@ def test_pages_run_in_this_interpreter_whatever_kernels_there_are(
     assert (tmp_path / "out.html").exists()
 
 
-@pytest.mark.parametrize("missing", ["papermill", "nbconvert", "ipykernel"])
+@pytest.mark.parametrize("missing", ["papermill", "nbconvert", "ipykernel", "seaborn"])
 @pytest.mark.parametrize("words", [["notebook", "notebooks/03_table1_figure2.ipynb"], ["batch"]])
 def test_without_jupyter_the_extra_is_named(tmp_path, monkeypatch, capsys, missing, words):
     monkeypatch.setitem(sys.modules, missing, None)

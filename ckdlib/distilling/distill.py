@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..errors import not_installed
 from ..files import remove_leftovers, writable_folder
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
 from .choice import AUTO, Class, Schooling, learn
 from .material import open_material
-from .page import write_page
 from .ready import get_ready, plan
 from .steps import ask, finish, keep
 from .student import Student
@@ -159,8 +159,15 @@ def distill(
     found = learn(lesson, len(ready.material.validate), labelled, report)
     made = finish(ready, answers_found, lesson, found, purse)
     saved = made.save(place.results / "student")
-    write_page(place.results / "report.html", saved, ready, answers_found, lesson, found)
     for line in saved.card["told"]:
         report(line)
-    report(f"student: {saved.folder}, report: {place.results / 'report.html'}")
+    report(f"student: {saved.folder}")
+    try:
+        from .page import write_page
+    except ModuleNotFoundError as error:
+        report(str(not_installed(error.name, "reports with pictures", "report")))
+        return saved
+    page = place.results / "report.html"
+    write_page(page, saved, ready, answers_found, lesson, found)
+    report(f"report: {page}")
     return saved

@@ -8,10 +8,11 @@ import ast
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import InputError, choose
+from ..errors import InputError, choose, not_installed
 from .options import Options
 
 SOURCES = Path(__file__).parents[2] / "notebooks"
@@ -159,12 +160,6 @@ def read(notebook: Path, words: Iterable[Sequence[str]]) -> dict[str, Any]:
 
 def need_jupyter() -> None:
     """Refuse in one line where what notebooks need is not installed."""
-    try:
-        import ipykernel  # noqa: F401
-        import nbconvert  # noqa: F401
-        import papermill  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed, and notebooks need it; install what they need with: "
-            'pip install "ckdlib[notebooks]"'
-        ) from None
+    for package in ("ipykernel", "nbconvert", "papermill", "matplotlib", "seaborn"):
+        if find_spec(package) is None:
+            raise not_installed(package, "notebooks", "notebooks")

@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -89,6 +90,8 @@ def test_a_picture_is_nearly_the_same_in_lossy_formats(tmp_path, suffix):
     ],
 )
 def test_a_picture_is_the_same_in_every_mode(tmp_path, mode, kinds):
+    if int(PIL.__version__.split(".")[0]) < {"I;16": 11, "YCbCr": 13}.get(mode, 0):
+        pytest.skip("a Pillow that does not read or write this mode in all of these formats")
     if mode == "I;16":
         image, expected = Image.fromarray(GREYS.astype(np.uint16) * 257), in_grey(GREYS)
     else:
