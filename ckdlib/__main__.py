@@ -4,131 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import Field, fields
-from difflib import get_close_matches
 from io import TextIOWrapper
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from .errors import InputError, OutOfTime, choose
 from .stopping import SIGNALS, Stopped, obey
 from .study.grid import PROFILES
-from .study.options import Options, of_group
-
-FLAGS = [one.metadata["flag"] or "--" + one.name.replace("_", "-") for one in fields(Options)]
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses abbreviated options, and says what is wrong in one line."""
-
-    def __init__(self, **words: Any):
-        super().__init__(**words, allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
-        near = get_close_matches(unknown[1], FLAGS, n=1) if unknown else []
-        hint = f", did you mean {near[0]}?" if near else ""
-        self.exit(2, f"error: {message}{hint}; see {self.prog} --help\n")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Words in: every command with its options."""
-    top = Parser(prog="python -m ckdlib", description=__doc__)
-    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
-
-    def command(name: str, help: str, *groups: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=help, description=help)
-        for one in of_group(*groups):
-            _add(made, one)
-        return made
-
-    everything = ("where", "grid", "pace")
-    command("run", "train what is missing; needs no Jupyter", *everything)
-    batch = command("batch", "run_all.sh: all notebooks by papermill", *everything)
-    batch.add_argument(
-        "--targets", nargs="+", type=float, default=[], help="accuracies in per cent for Table 1"
-    )
-    command("status", "what is done, running and left", "where", "grid")
-    teacher = command("teacher", "train or import one teacher", "where", "pace")
-    teacher.add_argument("--model", required=True)
-    teacher.add_argument("--recipe", help="reference or fast (default: the profile's)")
-    teacher.add_argument(
-        "--import", dest="checkpoint", type=folder, metavar="PTH", help="a RepDistiller checkpoint"
-    )
-    teacher.add_argument("--seed", type=int, help="of weights and batches (default: 0)")
-    notebook = command("notebook", "run one notebook with checked parameters")
-    notebook.add_argument("notebook", type=folder)
-    notebook.add_argument("output", type=folder)
-    notebook.add_argument(
-        "-p",
-        nargs=2,
-        action="append",
-        default=[],
-        metavar=("NAME", "VALUE"),
-        help="VALUE as JSON or text, of the kind declared there; paths from the current folder",
-    )
-    headline = command("headline", "the tables of docs/results.md")
-    headline.add_argument("--results", type=folder, default=Path("results/pilot"))
-    headline.add_argument("--experiment", default="black_box")
-    own = command("check", "try the methods and models of files of your own, in seconds")
-    own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
-    advice = command("advise", "what more teacher calls would buy, by rows that are kept")
-    advice.add_argument("--results", type=folder, default=Path("results/pilot"))
-    advice.add_argument("--experiment", help="default: the one of the most n")
-    advice.add_argument("--method", help="default: all")
-    advice.add_argument("--price", type=float, help="of a call, in your money")
-    old = command("migrate", "bring a results folder of an older ckdlib up to date")
-    old.add_argument("results", type=folder)
-    _bench_options(command("bench", "speed beside a straightforward implementation"))
-    return top
-
-
-def folder(text: str) -> Path:
-    """A path as people write it: ~ is their home."""
-    return Path(text).expanduser()
-
-
-def _add(made: argparse.ArgumentParser, one: Field) -> None:
-    """An option of `Options` as words."""
-    words = one.metadata
-    flag = words["flag"] or "--" + one.name.replace("_", "-")
-    if words["kind"] is bool:
-        action = "store_false" if one.default else "store_true"
-        made.add_argument(flag, dest=one.name, action=action, help=words["help"])
-        return
-    made.add_argument(
-        flag,
-        dest=one.name,
-        nargs="+" if isinstance(one.default, tuple) else None,
-        type=folder if words["kind"] is Path else words["kind"],
-        default=one.default,
-        help=words["help"],
-    )
-
-
-def _bench_options(timed: argparse.ArgumentParser) -> None:
-    timed.add_argument(
-        "--pair",
-        nargs="+",
-        default=[],
-        help="default: the pairs of pilot and paper; on a CPU the first of each",
-    )
-    timed.add_argument("--methods", nargs="+", default=["kd", "rkd", "crd", "ckd"])
-    timed.add_argument("--device", help="cpu or cuda (default: cuda where there is one)")
-    timed.add_argument(
-        "--precision",
-        help="float32 or bfloat16, here only (default: bfloat16 on cuda, float32 on cpu)",
-    )
-    timed.add_argument("--turns", type=int, default=5, help="of which the median is told")
-    timed.add_argument("--steps", type=int, help="a turn (default: a second's worth or so)")
-    timed.add_argument(
-        "--jobs", type=int, help="students at once here (default: one a core, on cuda 8)"
-    )
-    timed.add_argument("--json", type=folder, metavar="FILE")
+from .words import DISTILL, options_of, parser
 
 
 def main(words: list[str] | None = None) -> int:
@@ -161,16 +46,6 @@ def main(words: list[str] | None = None) -> int:
 def _told(line: str, status: int) -> int:
     print(line, file=sys.stderr)
     return status
-
-
-def options_of(args: argparse.Namespace) -> Options:
-    """The words as one value."""
-    given: dict[str, Any] = {}
-    for one in fields(Options):
-        if hasattr(args, one.name):
-            value = getattr(args, one.name)
-            given[one.name] = tuple(value) if isinstance(value, list) else value
-    return Options(**given)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -271,6 +146,30 @@ def batch(args: argparse.Namespace) -> None:
     execute_all(options_of(args), args.targets)
 
 
+def distill(args: argparse.Namespace) -> None:
+    from .distilling import distill as make
+    from .study import load_plugins
+
+    load_plugins(args.plugins)
+    given = {name: getattr(args, name) for name, _, _ in DISTILL if hasattr(args, name)}
+    for name in ("validation", "test", "flip", "dry_run"):
+        given[name] = getattr(args, name)
+    make(args.images, args.teacher, args.calls, args.folder, **given)
+
+
+def predict(args: argparse.Namespace) -> None:
+    from .distilling import load_student
+
+    table = load_student(args.student).predict(args.images)
+    print(table.to_csv(index=False, float_format="%.4f"), end="")
+
+
+def export(args: argparse.Namespace) -> None:
+    from .distilling import load_student
+
+    print(load_student(args.student).export(args.file))
+
+
 def bench(args: argparse.Namespace) -> None:
     from . import bench as benchmark
     from .files import write_json
@@ -299,9 +198,12 @@ COMMANDS = {
     "batch": batch,
     "bench": bench,
     "check": check,
+    "distill": distill,
+    "export": export,
     "headline": headline,
     "migrate": migrate,
     "notebook": notebook,
+    "predict": predict,
     "run": run,
     "status": status,
     "teacher": teacher,

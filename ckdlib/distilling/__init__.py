@@ -5,7 +5,7 @@ from ..lazy import face
 _PLACES = {
     "Pictures": "pictures",
     "Student": "student",
-    "distill": "distill",
+    "distill": "one_call",
     "load_student": "student",
     "open_pictures": "pictures",
 }

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError, choose
 from ..images import Transform
 from ..teachers.answer_files import read_answers
-from ..teachers.callables import OwnTeacher, load_object, own_teacher
+from ..teachers.callables import KeptTeacher, OwnTeacher, load_object, own_teacher
 
 SHOWS = ("pictures", "views")  # as they are; or the study's one random view of each
 WHOLE = "as they are, at their own size"
@@ -74,6 +74,8 @@ class Asking:
         given = self.teacher
         if isinstance(given, str) and ":" in given and not Path(given).exists():
             return load_object(given)
+        if str(given).endswith(".safetensors"):
+            return KeptTeacher(Path(given).expanduser())
         if isinstance(given, str | Path):
             return read_answers(Path(given).expanduser(), classes)
         return given

@@ -248,7 +248,9 @@ def choose(rows: Sequence[Row], images: int, labelled: bool = True) -> Choice:
     if gap < -margin:
         return Choice(control, f"{alone} ({CONTROL}) are {-gap:.1f} points better, and are kept")
     pays = "the teacher's answers pay" if gap > margin else "whether more pays cannot be told"
-    return Choice(best, f"{told}; {alone} come to {-gap:+.1f} points from it there: {pays}")
+    return Choice(
+        best, f"{told}; {alone} come to {round(-gap, 1) + 0:+.1f} points from it there: {pays}"
+    )
 
 
 class Found(NamedTuple):

@@ -16,8 +16,11 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from ..errors import InputError
+from ..files import read_tensors
 from ..images import Transform
+from ..models import new
 from ..reproducibility import sha256, tensor_bytes
+from .weights import read_card
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # mistakes of the code, which asking again does not mend
@@ -76,7 +79,7 @@ def own_teacher(
         raise InputError(f"a teacher that takes {takes!r}; choose images or inputs")
     is_module = isinstance(teacher, nn.Module)
     if not is_module and takes == "images" and preprocess is None:
-        own = name or f"{getattr(teacher, '__module__', '')}.{_called(teacher)}".strip(".")
+        own = name or _called(teacher)
         return OwnTeacher(own, lambda images: _scores(teacher(images)), "uint8 images")
     prepare, about = (preprocess, "as preprocess makes them") if preprocess else (None, "")
     if prepare is None:
@@ -92,12 +95,16 @@ def own_teacher(
 
 
 def _called(function: Any) -> str:
-    return getattr(function, "__qualname__", type(function).__qualname__)
+    """The name of a function, by which its answers are kept."""
+    if isinstance(name := getattr(function, "name", None), str):
+        return name
+    place = getattr(function, "__module__", "")
+    return f"{place}.{getattr(function, '__qualname__', type(function).__qualname__)}".strip(".")
 
 
 def _digest(teacher: Any) -> str:
     if not isinstance(teacher, nn.Module):
-        return f"{getattr(teacher, '__module__', '')}.{_called(teacher)}".strip(".")
+        return _called(teacher)
     state = teacher.state_dict()
     parts = (tensor_bytes(value.detach().cpu()) for value in state.values())
     return f"{type(teacher).__name__} {sha256(*state, *parts)}"
@@ -125,6 +132,33 @@ def _own_inputs(teacher: Any, transform: Transform) -> tuple[Callable[[Tensor], 
         mean, std = transform.mean, transform.std
     scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
     return v2.Compose([*sizes, *scaled]), about
+
+
+class KeptTeacher:
+    """A teacher of this library, of the file that it is kept in: uint8 images -> logits.
+
+    Pictures are resized to those that it was trained on, and scaled as its card says.
+    """
+
+    def __init__(self, path: Path):
+        if not path.is_file():
+            raise InputError(f"no file {path} of a teacher")
+        card, (tensors, _) = read_card(path), read_tensors(path)
+        self.name = f"{card['model']} {card['weights_sha256']}"
+        self.side = [card["transform"]["crop"]] * 2
+        scaled = [v2.ToDtype(torch.float32, scale=True)]
+        cut = card["transform"]
+        self.prepare = v2.Compose([*scaled, v2.Normalize(list(cut["mean"]), list(cut["std"]))])
+        self.net = new(card["model"], card["classes"])
+        self.net.load_state_dict(tensors)
+        self.net.eval()
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        shown = images.permute(0, 3, 1, 2)
+        if list(shown.shape[2:]) != self.side:
+            shown = v2.functional.resize(shown, self.side, antialias=True)
+        return self.net(self.prepare(shown))
 
 
 def load_object(text: str) -> Any:
