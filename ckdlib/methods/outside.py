@@ -11,9 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .. import losses
 from ..errors import InputError
-from ..origins import caller, digest, origin
+from ..origins import caller, origin
 from . import terms
 from .registry import METHODS, OUTSIDE, Method, check_weight
 from .sampling import epoch_batches, pair_batches
@@ -90,7 +89,7 @@ def _shape(value: Any) -> str:
 
 
 class OwnTerm(Term):
-    """A term of which the method's `code` tells the rest."""
+    """A term of which the code of its method tells the rest."""
 
     def definition(self) -> dict[str, Any]:
         return {"loss": "own", "weight": self.weight}
@@ -159,7 +158,7 @@ def method(
             calibrated,
             label=label or name,
             source=source,
-            code=digest(function, *_own_parts(sampler, forward), losses.VERSIONS),
+            own=(function, *_own_parts(sampler, forward)),
             computed=computed,
         )
         _check_fit(name, made, computed.takes)
@@ -184,10 +183,9 @@ def add(name: str, method: Method) -> None:
         )
     if not isinstance(method, Method):
         raise InputError(f"method {name!r} is {type(method).__name__}, where a Method is needed")
-    if not method.code:
-        losses_of = [part for term in method.terms.values() for part in (term.loss, term.formula)]
-        parts = _own_parts(*losses_of, method.sampler, method.forward)
-        method = replace(method, code=digest(*parts, losses.VERSIONS))
+    if not method.own:
+        formulas = [part for term in method.terms.values() for part in (term.loss, term.formula)]
+        method = replace(method, own=_own_parts(*formulas, method.sampler, method.forward))
     method = replace(method, label=method.label or name, origin=caller())
     try:
         json.dumps(method.definition())
@@ -200,9 +198,10 @@ def add(name: str, method: Method) -> None:
     OUTSIDE[name] = method
 
 
-def _own_parts(*parts: Any) -> list[Any]:
+def _own_parts(*parts: Any) -> tuple[Callable, ...]:
     """Those that are not this library's: of these a definition holds names and versions."""
-    return [part for part in parts if callable(part) and not origin(part).startswith(LIBRARY)]
+    own = [part for part in parts if callable(part) and not origin(part).startswith(LIBRARY)]
+    return tuple(own)
 
 
 def _check_fit(name: str, made: Method, takes: int) -> None:

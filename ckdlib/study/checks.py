@@ -175,7 +175,7 @@ def _limits(net: Network) -> str:
     except InputError:
         limits += "; not for calibrated methods (no linear layer's bias adds to its logits)"
     try:
-        net.eval().forward_features(torch.rand(1, 3, 32, 32))
+        net.eval().forward_features(torch.zeros(1, 3, 32, 32))
     except Exception:
         limits += "; not for white-box methods (no forward_features)"
     return limits
