@@ -73,6 +73,8 @@ def _told(thing: Any, seen: dict[int, Any], root: bool = False) -> Iterator[str]
     if id(thing) in seen:
         return
     seen[id(thing)] = thing
+    if isinstance(thing, Mapping | list | tuple):
+        yield f"{len(thing)} {type(thing).__name__}"
     if isinstance(thing, Mapping):
         yield from _each((part for item in thing.items() for part in item), seen)
     elif isinstance(thing, list | tuple):

@@ -42,6 +42,7 @@ def test_looks_and_neighbours_do_not_matter(source):
     ("def f(a): return a + 1", "def f(a): return a + 2"),
     ("def f(a, t=1): return a", "def f(a, t=2): return a"),
     ("T = 1\ndef f(a): return a * T", "T = 2\ndef f(a): return a * T"),
+    ("T = [[1], [2, 3]]\ndef f(a): return T", "T = [[1, 2], [3]]\ndef f(a): return T"),
     ("T = {'t': [1]}\ndef f(a): return T", "T = {'t': [2]}\ndef f(a): return T"),
     ("def h(a): return a\ndef f(a): return h(a)", "def h(a): return -a\ndef f(a): return h(a)"),
     ("def h(a): return a\ndef f(a): return [h(x) for x in a]",

@@ -9,10 +9,11 @@ from functools import partial
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..origins import caller, origin
+from ..origins import caller, origin, place
 from . import terms
 from .registry import METHODS, OUTSIDE, Method, check_weight
 from .sampling import epoch_batches, pair_batches
@@ -196,6 +197,47 @@ def add(name: str, method: Method) -> None:
         whose = taken.origin if taken else "ckdlib"
         raise InputError(f"there is a method {name!r} already, of {whose}; choose another name")
     OUTSIDE[name] = method
+
+
+def try_out(name: str, method: Method, labels: Tensor, classes: int, batch: int = 64) -> None:
+    """Refuse a method of one's own that fails on a batch of random logits of such images.
+
+    Parameters
+    ----------
+    name : str
+    method : Method
+        Without what is trained beside the student, and without feature maps.
+    labels : Tensor [N]
+        Of images of the training set.
+    classes : int
+    batch : int
+
+    Raises
+    ------
+    InputError
+        With what was raised, and where.
+    """
+    random = torch.Generator().manual_seed(0)
+    try:
+        index = next(method.sampler(labels, batch, random))
+        answers = torch.randn(*index.shape, classes, generator=random)
+        shape = (method.passes, index.shape[1], classes)
+        method.loss(
+            Batch(
+                index,
+                labels[index],
+                answers if method.needs_teacher else None,
+                torch.randn(shape, generator=random).requires_grad_(),
+                torch.tensor(0.3),
+                labels,
+                {},
+                random,
+            )
+        )
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"method {name!r} fails on a batch: {place(error)}") from None
 
 
 def _own_parts(*parts: Any) -> tuple[Callable, ...]:

@@ -288,6 +288,16 @@ def offset(student, teacher):
     return (student - teacher).var()
 
 
+@ckdlib.method("shaped", weights={"x": 1})
+def shaped(student, teacher):
+    return student - teacher
+
+
+@ckdlib.method("broken", weights={"x": 1})
+def broken(student, teacher):
+    return nothing_of_that_name
+
+
 @ckdlib.model("large")
 def large(classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, classes))
@@ -300,6 +310,8 @@ def small(classes):
 
 
 @pytest.mark.parametrize("method, pair, jobs, says", [
+    ("shaped", "resnet14-small", 1, r"method 'shaped': its function gives shape .64, 10. as 'x'"),
+    ("broken", "resnet14-small", 1, "'broken' fails on a batch: .*mine.py, line .*NameError"),
     ("locked", "resnet14-resnet8", 2, "cannot be sent to worker processes .*choose --jobs 1"),
     ("kd", "resnet14-large", 1, "model large cannot take images of 8x8 pixels"),
     ("kd", "large-resnet8", 1, "model large cannot take images of 8x8 pixels"),
