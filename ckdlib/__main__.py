@@ -110,13 +110,9 @@ def headline(args: argparse.Namespace) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    from .study import check as try_all
+    from .study.checks import tell
 
-    found = try_all(args.plugins)
-    for line in found:
-        print(line)
-    if wrong := [line.name for line in found if line.fault]:
-        raise InputError(f"{', '.join(wrong)}: not as it should be, see above")
+    tell(args.plugins)
 
 
 def advise(args: argparse.Namespace) -> None:

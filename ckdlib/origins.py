@@ -25,6 +25,8 @@ from .reproducibility import sha256, tensor_bytes
 PLACES = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
 PLACES.append(Path(__file__).parent)
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
+# of what was defined, as it was when first looked at: a file may change after it was run
+_SOURCES: dict[type | CodeType, list[str]] = {}
 
 
 def origin(thing: Any) -> str:
@@ -71,6 +73,8 @@ def _told(thing: Any, seen: dict[int, Any], root: bool = False) -> Iterator[str]
     if id(thing) in seen:
         return
     seen[id(thing)] = thing
+    if isinstance(thing, Mapping | list | tuple):
+        yield f"{len(thing)} {type(thing).__name__}"
     if isinstance(thing, Mapping):
         yield from _each((part for item in thing.items() for part in item), seen)
     elif isinstance(thing, list | tuple):
@@ -110,25 +114,24 @@ def _object(thing: Any, seen: dict[int, Any]) -> Iterator[str]:
 
 
 def _module(module: ModuleType, seen: dict[int, Any]) -> Iterator[str]:
-    """One of one's own: all of it."""
+    """One of one's own: all that it holds."""
     yield module.__name__
     if _own(module):
-        yield _parsed(Path(str(module.__file__)).read_text())
-        yield from _each(filter(_is_module, vars(module).values()), seen)
+        held = [one for one in sorted(vars(module).items()) if not one[0].startswith("__")]
+        yield from _told(dict(held), seen)
 
 
 def _is_plain(name: str, value: Any) -> bool:
     return isinstance(value, PLAIN) and not name.startswith("__")
 
 
-def _is_module(value: Any) -> bool:
-    return isinstance(value, ModuleType)
-
-
 def _definition(thing: FunctionType | type, seen: dict[int, Any]) -> Iterator[str]:
     """A function or class: its source and what it reaches."""
     functions = list(_functions(thing))
-    yield from _source(thing, functions, seen)
+    key = thing if isinstance(thing, type) else thing.__code__
+    if key not in _SOURCES:
+        _SOURCES[key] = list(_source(key, functions))
+    yield from _SOURCES[key]
     if isinstance(thing, type):
         yield repr(sorted(f"{n} {v!r}" for n, v in vars(thing).items() if _is_plain(n, v)))
         yield from _each((*thing.__bases__, *functions), seen)
@@ -143,12 +146,9 @@ def _definition(thing: FunctionType | type, seen: dict[int, Any]) -> Iterator[st
     yield from _each((thing.__globals__.get(name) for name in names), seen)
 
 
-def _source(
-    thing: FunctionType | type, functions: Iterable[FunctionType], seen: dict[int, Any]
-) -> Iterator[str]:
+def _source(key: type | CodeType, functions: Iterable[FunctionType]) -> Iterator[str]:
     try:
-        found = inspect.getsource(thing if isinstance(thing, type) else thing.__code__)
-        yield _parsed(textwrap.dedent(found), bare=True)
+        yield _parsed(textwrap.dedent(inspect.getsource(key)), bare=True)
     except (OSError, TypeError, SyntaxError):  # no file, a class of a notebook, part of a line
         for function in functions:
             if lines := linecache.getlines(function.__code__.co_filename):
@@ -156,7 +156,8 @@ def _source(
                 continue
             for code in _codes(function):
                 plain = [one for one in code.co_consts if not isinstance(one, CodeType)]
-                yield from _each((code.co_code, plain, code.co_names, code.co_varnames), seen)
+                parts = (code.co_code, plain, code.co_names, code.co_varnames)
+                yield from _each(parts, {})
 
 
 def _parsed(source: str, bare: bool = False) -> str:
@@ -224,6 +225,7 @@ def _own(thing: Any) -> bool:
     return file is not None and _is_own(file)
 
 
+@functools.cache
 def _is_own(file: str) -> bool:
     return not file.startswith("<frozen") and not any(
         place in Path(file).parents for place in PLACES

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ckdlib import methods
-from ckdlib.__main__ import options_of, parser
+from ckdlib.__main__ import main, options_of, parser
 from ckdlib.notebooks import ANALYSES
 from tests import PROJECT
 
@@ -21,6 +21,7 @@ PAGES = [
     PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/README.md")
 ]
 PAGES += sorted((PROJECT / "docs").glob("*.md"))
+OWN = PROJECT / "docs" / "own-method.md"
 CATALOGUE = PROJECT / "docs" / "methods.md"
 of_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
@@ -68,13 +69,45 @@ def commands(text):
 
 
 @of_pages
-def test_every_command_of_a_page_is_understood(page):
+def test_every_command_of_a_page_is_understood(page, tmp_path, monkeypatch):
+    if page.name == OWN.name:
+        the_files_of_own_method(tmp_path)
+        monkeypatch.chdir(tmp_path)
     for words in commands(page.read_text()):
         args = parser().parse_args(words[3:] if words[0] == "python" else ["batch", *words[1:]])
         if (
             args.command in ("run", "batch", "status") and page.name != "CONTRIBUTING.md"
         ):  # there of a method to be added
             assert options_of(args).runs(), words
+
+
+def the_files_of_own_method(folder):
+    """mine.py as the page has it, and the code of its notebook."""
+    mine, cell = re.findall(r"```python\n(.*?)```", OWN.read_text(), re.DOTALL)
+    (folder / "mine.py").write_text(mine)
+    return cell
+
+
+def test_a_method_of_ones_own_as_its_page_says(tmp_path, monkeypatch, teachers, capsys):
+    """Its file, commands and cell, with a teacher that is there already."""
+    cell = the_files_of_own_method(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(teachers, tmp_path / "runs" / "mine" / "teachers")
+    told = []
+    for words in commands(OWN.read_text()):
+        if words[0] == "python":
+            where = ["--device", "cpu", "--jobs", "1"] if words[3] == "run" else []
+            assert main([*words[3:], *where]) == 0, words
+            told.append(capsys.readouterr().out)
+    checked, trained, table = told
+    assert "method lskd: fine" in checked and "model tiny: fine, 1,130 parameters" in checked
+    assert trained.count(" (done), ") == 6
+    for name in ("kd", "lskd", "lskd:kl=3"):
+        assert re.search(rf"^\| `{name}` \| \d", table, re.MULTILINE)
+    assert "outside the study's grid: lskd (Sun et al. 2024), lskd:kl=3 (Sun et al. 2024)" in table
+    shutil.copytree(teachers, tmp_path / "notebook" / "teachers")
+    exec(cell.replace('"runs/mine"', f'"{tmp_path}/notebook"'), {})
+    assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "lskd"') == 1
 
 
 def test_the_commands_of_the_pages_are_found():

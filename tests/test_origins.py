@@ -42,6 +42,7 @@ def test_looks_and_neighbours_do_not_matter(source):
     ("def f(a): return a + 1", "def f(a): return a + 2"),
     ("def f(a, t=1): return a", "def f(a, t=2): return a"),
     ("T = 1\ndef f(a): return a * T", "T = 2\ndef f(a): return a * T"),
+    ("T = [[1], [2, 3]]\ndef f(a): return T", "T = [[1, 2], [3]]\ndef f(a): return T"),
     ("T = {'t': [1]}\ndef f(a): return T", "T = {'t': [2]}\ndef f(a): return T"),
     ("def h(a): return a\ndef f(a): return h(a)", "def h(a): return -a\ndef f(a): return h(a)"),
     ("def h(a): return a\ndef f(a): return [h(x) for x in a]",
@@ -102,3 +103,20 @@ def test_where_a_fault_is_told(tmp_path):
         space["f"](torch.ones(3, 3))
     told = origins.place(raised.value)
     assert told.startswith(f"{tmp_path}/mine.py, line 3: RuntimeError: ") and "\n" not in told
+
+
+def test_values_count_as_they_are_and_sources_as_they_were_run(tmp_path):
+    """As where a cell of a notebook is run again, and a file is edited after it was run."""
+    function = cell("T = 1\ndef f(a): return a * T")
+    first = origins.digest(function)
+    function.__globals__["T"] = 2
+    assert origins.digest(function) != first
+    function.__globals__["T"] = 1
+    assert origins.digest(function) == first
+    (tmp_path / "mine.py").write_text("def f(a): return a\n")
+    space = {}
+    exec(compile("def f(a): return a\n", str(tmp_path / "mine.py"), "exec"), space)
+    first = origins.digest(space["f"])
+    (tmp_path / "mine.py").write_text("def f(a): return a + 1000\n")
+    linecache.checkcache()
+    assert origins.digest(space["f"]) == first

@@ -2,7 +2,7 @@
 of the user's own is added by `method` or `add`.
 """
 
-from .outside import add, method
+from .outside import add, method, try_out
 from .registry import METHODS, OUTSIDE, Method, canonical, get
 from .sampling import class_batches, epoch_batches, pair_batches, steps_per_epoch
 from .terms import (
@@ -34,4 +34,5 @@ __all__ = [
     "method",
     "pair_batches",
     "steps_per_epoch",
+    "try_out",
 ]

@@ -9,11 +9,11 @@ from functools import partial
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from .. import losses
 from ..errors import InputError
-from ..origins import caller, digest, origin
+from ..origins import caller, origin, place
 from . import terms
 from .registry import METHODS, OUTSIDE, Method, check_weight
 from .sampling import epoch_batches, pair_batches
@@ -90,7 +90,7 @@ def _shape(value: Any) -> str:
 
 
 class OwnTerm(Term):
-    """A term of which the method's `code` tells the rest."""
+    """A term of which the code of its method tells the rest."""
 
     def definition(self) -> dict[str, Any]:
         return {"loss": "own", "weight": self.weight}
@@ -159,7 +159,7 @@ def method(
             calibrated,
             label=label or name,
             source=source,
-            code=digest(function, *_own_parts(sampler, forward), losses.VERSIONS),
+            own=(function, *_own_parts(sampler, forward)),
             computed=computed,
         )
         _check_fit(name, made, computed.takes)
@@ -184,10 +184,9 @@ def add(name: str, method: Method) -> None:
         )
     if not isinstance(method, Method):
         raise InputError(f"method {name!r} is {type(method).__name__}, where a Method is needed")
-    if not method.code:
-        losses_of = [part for term in method.terms.values() for part in (term.loss, term.formula)]
-        parts = _own_parts(*losses_of, method.sampler, method.forward)
-        method = replace(method, code=digest(*parts, losses.VERSIONS))
+    if not method.own:
+        formulas = [part for term in method.terms.values() for part in (term.loss, term.formula)]
+        method = replace(method, own=_own_parts(*formulas, method.sampler, method.forward))
     method = replace(method, label=method.label or name, origin=caller())
     try:
         json.dumps(method.definition())
@@ -200,9 +199,51 @@ def add(name: str, method: Method) -> None:
     OUTSIDE[name] = method
 
 
-def _own_parts(*parts: Any) -> list[Any]:
+def try_out(name: str, method: Method, labels: Tensor, classes: int, batch: int = 64) -> None:
+    """Refuse a method of one's own that fails on a batch of random logits of such images.
+
+    Parameters
+    ----------
+    name : str
+    method : Method
+        Without what is trained beside the student, and without feature maps.
+    labels : Tensor [N]
+        Of images of the training set.
+    classes : int
+    batch : int
+
+    Raises
+    ------
+    InputError
+        With what was raised, and where.
+    """
+    random = torch.Generator().manual_seed(0)
+    try:
+        index = next(method.sampler(labels, batch, random))
+        answers = torch.randn(*index.shape, classes, generator=random)
+        shape = (method.passes, index.shape[1], classes)
+        method.loss(
+            Batch(
+                index,
+                labels[index],
+                answers if method.needs_teacher else None,
+                torch.randn(shape, generator=random).requires_grad_(),
+                torch.tensor(0.3),
+                labels,
+                {},
+                random,
+            )
+        )
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"method {name!r} fails on a batch: {place(error)}") from None
+
+
+def _own_parts(*parts: Any) -> tuple[Callable, ...]:
     """Those that are not this library's: of these a definition holds names and versions."""
-    return [part for part in parts if callable(part) and not origin(part).startswith(LIBRARY)]
+    own = [part for part in parts if callable(part) and not origin(part).startswith(LIBRARY)]
+    return tuple(own)
 
 
 def _check_fit(name: str, made: Method, takes: int) -> None:

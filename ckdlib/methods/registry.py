@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .. import losses
 from ..errors import InputError, choose
 from ..models import Network
+from ..origins import digest
 from . import terms
 from .sampling import class_batches, epoch_batches, pair_batches
 from .terms import (
@@ -41,8 +42,8 @@ class Method:
     dims: int | None = None  # of pooled comparisons; must divide the number of classes
     label: str = ""  # of one's own: what figures call it,
     source: str = ""  # whose it is,
-    code: str = ""  # a digest of its code,
-    origin: str = ""  # and the file that it stands in
+    origin: str = ""  # the file that it stands in,
+    own: tuple[Callable, ...] = ()  # and the functions whose code is part of its definition
 
     @property
     def white_box(self) -> bool:
@@ -98,7 +99,7 @@ class Method:
             "calibrated": self.calibrated,
             "dims": self.dims,
         }
-        return known | {"code": self.code} if self.code else known
+        return known | {"code": digest(*self.own, losses.VERSIONS)} if self.origin else known
 
     def weighted(self, weights: Mapping[str, float]) -> "Method":
         """The same method with other weights of some terms."""

@@ -24,7 +24,11 @@ class Definition:
     name: str
     factory: Factory
     origin: str  # the file, or module, of the factory
-    digest: str  # of its code
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the factory's code, as it is now."""
+        return digest(self.factory)
 
     def __call__(self, num_classes: int) -> Network:
         try:
@@ -61,7 +65,9 @@ def define(name: str, factory: Factory) -> Definition:
             f"model {name}: {factory!r} is no factory; give a function or class that takes the "
             "number of classes"
         )
-    return Definition(name, factory, caller(), digest(factory))
+    definition = Definition(name, factory, caller())
+    assert definition.digest  # so that its source is known, whatever becomes of the file
+    return definition
 
 
 class Outside(Network):
@@ -108,7 +114,10 @@ class Outside(Network):
         return self._classes
 
     def forward(self, x: Tensor) -> Tensor:
-        return _full(self.net(x))
+        logits = self.net(x)
+        if not isinstance(logits, Tensor):
+            raise InputError(f"model {self.name} gives {type(logits).__name__}, not logits")
+        return _full(logits)
 
     def forward_features(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The module's own, where it has one that gives (maps, logits); InputError where not."""

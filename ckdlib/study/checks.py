@@ -16,6 +16,7 @@ from ..models import Maker, Network
 from ..origins import place
 from ..reproducibility import generator
 from .plugins import load_plugins
+from .tasks import Report
 
 IMAGES, CLASSES, SIDE = 32, 10, 8  # of the batch that methods are tried on
 STUDENT, TEACHER = "resnet8", "resnet14"
@@ -59,6 +60,15 @@ def check(files: str | Path | Iterable[str | Path]) -> list[Checked]:
     if not tried:
         raise InputError(f"{', '.join(sorted(paths))} defines no method and no model")
     return tried
+
+
+def tell(files: str | Path | Iterable[str | Path], report: Report = print) -> None:
+    """`check`, a line each; InputError at the end if something is wrong."""
+    found = check(files)
+    for one in found:
+        report(str(one))
+    if wrong := [one.name for one in found if one.fault]:
+        raise InputError(f"{', '.join(wrong)}: not as it should be, see above")
 
 
 def _checked(kind: str, name: str, attempt: Callable[[Any], str], defined: Any) -> Checked:
@@ -175,7 +185,7 @@ def _limits(net: Network) -> str:
     except InputError:
         limits += "; not for calibrated methods (no linear layer's bias adds to its logits)"
     try:
-        net.eval().forward_features(torch.rand(1, 3, 32, 32))
+        net.eval().forward_features(torch.zeros(1, 3, 32, 32))
     except Exception:
         limits += "; not for white-box methods (no forward_features)"
     return limits

@@ -1,6 +1,5 @@
 """Files of one's own that define methods and models."""
 
-import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,8 +55,9 @@ def _load(path: Path) -> None:
         sys.path.append(str(path.parent))
     cloudpickle.register_pickle_by_value(module)
     try:
-        source = importlib.util.decode_source(content)
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        exec(compile(content, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
-        raise InputError(f"plugin {place(error)}") from None
+        why = place(error)
+        where = "" if str(path) in why else f"{path}: "
+        raise InputError(f"plugin {where}{why}") from None
     _LOADED[path] = digest, module

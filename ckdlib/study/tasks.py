@@ -209,6 +209,9 @@ def check_method(dataset: Dataset, source: str, student: str, name: str) -> None
     models.check(student, classes, side, method.calibrated)
     if method.needs_teacher:
         models.check(source, classes, side)
+    if method.origin and not method.helped and not method.white_box:
+        with torch.device("cpu"):
+            methods.try_out(name, method, dataset.train.labels[:256], classes)
     problem = Problem(classes, images=2)
     if method.white_box:
         problem = problem._replace(

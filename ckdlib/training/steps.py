@@ -114,7 +114,7 @@ class Steps:
         self.step = torch.zeros(1, dtype=torch.long, device=self.device)
         self.total = torch.zeros((), device=self.device)  # losses of the round so far, summed
         self._take = GraphReplay(
-            self._one, self.device, helper_rng, fixed=net.fixed and not method.code
+            self._one, self.device, helper_rng, fixed=net.fixed and not method.origin
         )
 
     def _optimiser(self, recipe: Recipe) -> torch.optim.SGD:

@@ -142,6 +142,36 @@ def test_a_definition_holds_what_determines_the_loss():
     assert "code" not in methods.get("kd").definition()
 
 
+def test_its_steps_are_not_recorded(monkeypatch, digits):
+    """On CUDA: it may look at values, which no recorded step can, or change with time."""
+    from ckdlib import models
+    from ckdlib.images import Views
+    from ckdlib.recipes import Recipe
+    from ckdlib.training import fit, graphs, loop, steps
+
+    def fixed(name, net):
+        views = Views(digits.train[torch.arange(32)], digits.transform)
+        recipe = Recipe(schedule="one_cycle", steps=1)
+        told = []
+
+        def replay(*given, fixed=True, **more):
+            told.append(fixed)
+            return graphs.GraphReplay(*given, fixed=fixed, **more)
+
+        monkeypatch.setattr(loop, "GraphReplay", replay)
+        monkeypatch.setattr(steps, "GraphReplay", replay)
+        fit(models.new(net, 10), methods.get(name), recipe, views, torch.randn(32, 10), views)
+        return told
+
+    add()
+    models.add("own", lambda classes: models.build("resnet8", classes))
+    assert fixed("kd", "resnet8") == [True, True] and fixed("kd", "own") == [False, False]
+    assert fixed("mine", "resnet8") == [False, True]
+    cuda = torch.device("cuda")
+    assert not graphs.GraphReplay(print, cuda, fixed=False).records
+    assert graphs.GraphReplay(print, cuda).records
+
+
 def test_a_name_is_another_files_or_ones_own(tmp_path):
     add()
     add(function=named, weights={"a": 1, "b": 1})  # the same file, as a cell that is changed

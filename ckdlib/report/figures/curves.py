@@ -161,12 +161,12 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
     The mean over targets (`savings.savings`); hollow: at least so many.
     """
     means = cells[cells.target.isna() & cells.fewer.notna()]
-    rivals, pairs = ordered(means.rival)[::-1], means.pair.unique()
+    rivals, pairs = ordered(means.rival)[::-1], cells.pair.unique()
     columns = max(1, len(pairs))
     height, width = 1.4 + 0.4 * len(rivals), 2.4 + 4.4 * columns
     figure, (panels,) = grid_of_panels(1, columns, height, width, sharey=True)
     shown = ordered(means.method)
-    for panel, pair in zip(panels, pairs, strict=True):
+    for panel, pair in zip(panels, pairs, strict=False):  # one panel where there are no pairs
         for i, method in enumerate(shown):
             mine = means[(means.pair == pair) & (means.method == method)]
             heights = np.arange(len(rivals)) + 0.3 * (i - (len(shown) - 1) / 2)
