@@ -72,13 +72,13 @@ def parser() -> argparse.ArgumentParser:
         help="VALUE as JSON or text, of the kind declared there; paths from the current folder",
     )
     headline = command("headline", "the tables of docs/results.md")
-    headline.add_argument("--results", type=folder, default=Path("results/pilot"))
-    headline.add_argument("--experiment", default="black_box")
     advice = command("advise", "what more teacher calls would buy, by rows that are kept")
-    advice.add_argument("--results", type=folder, default=Path("results/pilot"))
-    advice.add_argument("--experiment", help="default: the one of the most n")
     advice.add_argument("--method", help="default: all")
     advice.add_argument("--price", type=float, help="of a call, in your money")
+    for one, experiment in ((headline, "black_box"), (advice, None)):
+        one.add_argument("--results", type=folder, default=Path("results/pilot"))
+        words = experiment or "that of the most n"
+        one.add_argument("--experiment", default=experiment, help=f"default: {words}")
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
     old.add_argument("results", type=folder)
     _bench_options(command("bench", "speed beside a straightforward implementation"))
@@ -177,13 +177,7 @@ def run(args: argparse.Namespace) -> None:
     options = options_of(args)
     runs, workspace = options.runs(), options.workspace()
     print(f"results: {workspace.results}", flush=True)
-    train(
-        runs,
-        workspace,
-        options.jobs,
-        options.time_budget,
-        options.add_features,
-    )
+    train(runs, workspace, options.jobs, options.time_budget, options.add_features)
 
 
 def status(args: argparse.Namespace) -> None:
@@ -237,12 +231,7 @@ def advise(args: argparse.Namespace) -> None:
     from .study import Store
 
     rows = Store(args.results).rows()
-    if not rows:
-        raise InputError(
-            f"no rows in {args.results}; make some with: python -m ckdlib run --results "
-            f"{args.results}"
-        )
-    print(report.advise(rows, args.experiment, args.method, args.price))
+    print(report.advise(rows, args.experiment, args.method, args.price, str(args.results)))
 
 
 def migrate(args: argparse.Namespace) -> None:

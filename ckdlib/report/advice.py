@@ -24,6 +24,7 @@ def advise(
     experiment: str | None = None,
     method: str | None = None,
     price: float | None = None,
+    folder: str = "FOLDER",
 ) -> str:
     """What more calls would buy, in Markdown.
 
@@ -36,6 +37,8 @@ def advise(
         All without.
     price : float, optional
         Of a call, in the user's money.
+    folder : str
+        Where the rows are from, for the message when there are none.
 
     Returns
     -------
@@ -51,7 +54,8 @@ def advise(
         price that is negative or no number.
     """
     if not rows:
-        raise InputError("no rows to advise from; make some with: python -m ckdlib run")
+        command = f"python -m ckdlib run --results {folder}"
+        raise InputError(f"no rows in {folder}; make some with: {command}")
     name = experiment or _widest(rows)
     choose("experiment of these rows", name, dict.fromkeys(row["experiment"] for row in rows))
     table = frame(rows, name, report=lambda line: None)
@@ -82,7 +86,9 @@ def more_calls(table: pd.DataFrame) -> dict[str, Curve | None]:
     InputError
         If every method has rows of one n alone; a single one that has is left out.
     """
-    images, found, short = test_images(table.test_accuracy), {}, {}
+    images = test_images(table.test_accuracy)
+    found: dict[str, Curve | None] = {}
+    short: dict[str, int] = {}
     for method, part in table.groupby("method", sort=False):
         sizes = sorted(part.n.unique())
         recent = [n for n in sizes if n >= sizes[-1] / BACK]
@@ -117,7 +123,8 @@ def rivals_of_best(table: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for n, accuracies in means.iterrows():
         best = accuracies.idxmax()
-        level, untold = [], []
+        level: list[str] = []
+        untold: list[str] = []
         for other in accuracies.dropna().sort_values(ascending=False).index.drop(best):
             below = _below(wide[other] - wide[best], n)
             (untold if below is None else level if not below else []).append(other)
