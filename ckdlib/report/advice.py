@@ -64,9 +64,11 @@ def advise(
         raise InputError(f"every run of {name!r} diverged; train with --learning-rates 0.01")
     if method:
         choose("method of these rows", method, done.method.unique())
+    same = [row for row in rows if row["dataset_sha256"] == table.dataset_sha256.iloc[0]]
+    images = test_images(row["test_accuracy"] for row in same)
     parts = [f"{name}, {table.dataset.iloc[0]}; {NOTE}"]
     for pair, part in done.groupby("pair"):
-        curves = more_calls(part[part.method == method] if method else part)
+        curves = more_calls(part[part.method == method] if method else part, images)
         parts += [f"`{pair}`", _gains(part, curves, price), _best(rivals_of_best(part))]
     return "\n\n".join(parts)
 
@@ -78,15 +80,21 @@ def _widest(rows: Sequence[Row]) -> str:
     return str(max(sizes.index, key=lambda name: tuple(sizes.loc[name])))
 
 
-def more_calls(table: pd.DataFrame) -> dict[str, Curve | None]:
+def more_calls(table: pd.DataFrame, images: int | None = None) -> dict[str, Curve | None]:
     """The curve of each method of one pair; None of a method that asks no teacher.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Done rows of a frame, see `rows.frame`.
+    images : int, optional
+        Test images, as of `fit_curve`.
 
     Raises
     ------
     InputError
         If every method has rows of one n alone; a single one that has is left out.
     """
-    images = test_images(table.test_accuracy)
     found: dict[str, Curve | None] = {}
     short: dict[str, int] = {}
     for method, part in table.groupby("method", sort=False):
