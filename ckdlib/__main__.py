@@ -54,13 +54,7 @@ def run(args: argparse.Namespace) -> None:
     options = options_of(args)
     runs, workspace = options.runs(), options.workspace()
     print(f"results: {workspace.results}", flush=True)
-    train(
-        runs,
-        workspace,
-        options.jobs,
-        options.time_budget,
-        options.add_features,
-    )
+    train(runs, workspace, options.jobs, options.time_budget, options.add_features)
 
 
 def status(args: argparse.Namespace) -> None:
@@ -120,12 +114,7 @@ def advise(args: argparse.Namespace) -> None:
     from .study import Store
 
     rows = Store(args.results).rows()
-    if not rows:
-        raise InputError(
-            f"no rows in {args.results}; make some with: python -m ckdlib run --results "
-            f"{args.results}"
-        )
-    print(report.advise(rows, args.experiment, args.method, args.price))
+    print(report.advise(rows, args.experiment, args.method, args.price, str(args.results)))
 
 
 def migrate(args: argparse.Namespace) -> None:

@@ -66,15 +66,15 @@ def parser() -> argparse.ArgumentParser:
         help="VALUE as JSON or text, of the kind declared there; paths from the current folder",
     )
     headline = command("headline", "the tables of docs/results.md")
-    headline.add_argument("--results", type=folder, default=Path("results/pilot"))
-    headline.add_argument("--experiment", default="black_box")
-    own = command("check", "try the methods and models of files of your own, in seconds")
-    own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
     advice = command("advise", "what more teacher calls would buy, by rows that are kept")
-    advice.add_argument("--results", type=folder, default=Path("results/pilot"))
-    advice.add_argument("--experiment", help="default: the one of the most n")
     advice.add_argument("--method", help="default: all")
     advice.add_argument("--price", type=float, help="of a call, in your money")
+    for one, experiment in ((headline, "black_box"), (advice, None)):
+        one.add_argument("--results", type=folder, default=Path("results/pilot"))
+        words = experiment or "that of the most n"
+        one.add_argument("--experiment", default=experiment, help=f"default: {words}")
+    own = command("check", "try the methods and models of files of your own, in seconds")
+    own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
     _own_options(command)
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
     old.add_argument("results", type=folder)

@@ -240,6 +240,8 @@ def test_run_all_on_a_tiny_grid(tmp_path):
         "calls_saved",
         "along",
         "protocol_differences",
+        "coverage",
+        "forecasts",
     ):
         for kind in ("png", "pdf"):
             assert (tmp_path / "figures" / f"{name}.{kind}").stat().st_size > 1000

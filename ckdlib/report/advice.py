@@ -24,6 +24,7 @@ def advise(
     experiment: str | None = None,
     method: str | None = None,
     price: float | None = None,
+    folder: str = "FOLDER",
 ) -> str:
     """What more calls would buy, in Markdown.
 
@@ -36,6 +37,8 @@ def advise(
         All without.
     price : float, optional
         Of a call, in the user's money.
+    folder : str
+        Where the rows are from, for the message when there are none.
 
     Returns
     -------
@@ -51,7 +54,8 @@ def advise(
         price that is negative or no number.
     """
     if not rows:
-        raise InputError("no rows to advise from; make some with: python -m ckdlib run")
+        command = f"python -m ckdlib run --results {folder}"
+        raise InputError(f"no rows in {folder}; make some with: {command}")
     name = experiment or _widest(rows)
     choose("experiment of these rows", name, dict.fromkeys(row["experiment"] for row in rows))
     table = frame(rows, name, report=lambda line: None)
@@ -60,9 +64,11 @@ def advise(
         raise InputError(f"every run of {name!r} diverged; train with --learning-rates 0.01")
     if method:
         choose("method of these rows", method, done.method.unique())
+    same = [row for row in rows if row["dataset_sha256"] == table.dataset_sha256.iloc[0]]
+    images = test_images(row["test_accuracy"] for row in same)
     parts = [f"{name}, {table.dataset.iloc[0]}; {NOTE}"]
     for pair, part in done.groupby("pair"):
-        curves = more_calls(part[part.method == method] if method else part)
+        curves = more_calls(part[part.method == method] if method else part, images)
         parts += [f"`{pair}`", _gains(part, curves, price), _best(rivals_of_best(part))]
     return "\n\n".join(parts)
 
@@ -74,15 +80,23 @@ def _widest(rows: Sequence[Row]) -> str:
     return str(max(sizes.index, key=lambda name: tuple(sizes.loc[name])))
 
 
-def more_calls(table: pd.DataFrame) -> dict[str, Curve | None]:
+def more_calls(table: pd.DataFrame, images: int | None = None) -> dict[str, Curve | None]:
     """The curve of each method of one pair; None of a method that asks no teacher.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Done rows of a frame, see `rows.frame`.
+    images : int, optional
+        Test images, as of `fit_curve`.
 
     Raises
     ------
     InputError
         If every method has rows of one n alone; a single one that has is left out.
     """
-    images, found, short = test_images(table.test_accuracy), {}, {}
+    found: dict[str, Curve | None] = {}
+    short: dict[str, int] = {}
     for method, part in table.groupby("method", sort=False):
         sizes = sorted(part.n.unique())
         recent = [n for n in sizes if n >= sizes[-1] / BACK]
@@ -117,7 +131,8 @@ def rivals_of_best(table: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for n, accuracies in means.iterrows():
         best = accuracies.idxmax()
-        level, untold = [], []
+        level: list[str] = []
+        untold: list[str] = []
         for other in accuracies.dropna().sort_values(ascending=False).index.drop(best):
             below = _below(wide[other] - wide[best], n)
             (untold if below is None else level if not below else []).append(other)

@@ -70,9 +70,9 @@ def cases(table: pd.DataFrame) -> list[Case]:
             singles = [curves.loc[[seed]] for seed in curves.index]
             for students in [*singles, curves] if len(curves) > 1 else singles:
                 base, target = students[kept[:3]], students[kept[3]]
-                known = (tuple(np.tile(kept[:3], len(base)).tolist()), tuple(base.to_numpy().flat))
+                known = tuple(kept[:3]) * len(base), tuple(base.to_numpy().ravel().tolist())
                 place = (pair, method, n, factor, kept[3], len(base))
-                found.append(Case(*place, *known, images, target.mean()))
+                found.append(Case(*place, *known, images, float(target.mean())))
     return found
 
 
@@ -195,8 +195,7 @@ def coverage(lines: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         By forecast, `times` and `of` (one seed, or the mean over seeds): `cases`; mean `error` and
         `rmse` in points, above 0 where too much was promised; per cent of the cases that were held
-        at each level; the mean width of the 95 % interval in
-        points, of what lies within 0 to 100.
+        at each level; the mean width of the 95 % interval in points, of its part within 0 to 100.
     """
     lines = lines.assign(
         error=lines.value - lines.found,

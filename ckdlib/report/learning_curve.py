@@ -124,10 +124,9 @@ class Curve:
         InputError
             As of `gain`, and of a price that is negative or no number.
         """
-        points = self.gain(self.most, n)
-        more, points = n - self.most, spread(self.gain(self.most, n)).replace(" [", " points [")
+        more, gained = n - self.most, spread(self.gain(self.most, n)).replace(" [", " points [")
         money = "" if price is None else f", {cost(more, price)} in your money"
-        return f"{times(n / self.most)} the calls: {points}, {more:.0f} more calls{money}"
+        return f"{times(n / self.most)} the calls: {gained}, {more:.0f} more calls{money}"
 
     def angle(self, n: float, seeds: int = 1) -> tuple[float, float]:
         """The predicted angle in radians and its standard deviation."""
@@ -166,8 +165,8 @@ def fit_curve(
 
     Weighted least squares of the angles' means at each n. The variance is moderated as in Smyth
     2004 (https://doi.org/10.2202/1544-6115.1027): (prior.df times its prior + the residuals' sum of
-    squares) / (prior.df + N - 2), of N accuracies. A curve may fall. Of one that does not flatten as
-    kept ones do (1 - 3 n^-0.4, or still speeding up at the last n) too little is promised.
+    squares) / (prior.df + N - 2), of N accuracies. A curve may fall. Of one that does not flatten
+    as kept ones do (1 - 3 n^-0.4, or speeding up at the last n) too little is promised.
 
     Parameters
     ----------

@@ -108,7 +108,8 @@ def coverage(tables: Mapping[str, pd.DataFrame]) -> Figure:
         panel.set_xlabel("level of the interval (%)")
     handles = [Line2D([], [], color="#999999", linewidth=3, alpha=0.5, label="as it says")]
     for name, (colour, marker, line) in LOOKS.items():
-        handles.append(Line2D([], [], color=colour, marker=marker, linestyle=line, label=name))
+        (drawn,) = grid[0][0].plot([], [], color=colour, marker=marker, linestyle=line, label=name)
+        handles.append(drawn)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
     return figure
 
