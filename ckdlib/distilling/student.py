@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import pandas as pd
 import torch
@@ -145,7 +146,7 @@ class Student:
         example = (torch.zeros(2, self.size, self.size, 3, dtype=torch.uint8),)
         batch = {0: torch.export.Dim("batch")}
         made = torch.export.export(self.program.eval(), example, dynamic_shapes=(batch,))
-        with replacing(path) as beside:
+        with replacing(path) as beside, catch_warnings(action="ignore"):
             if path.suffix == ".pt2":
                 with open(beside, "wb") as file:
                     torch.export.save(made, file)

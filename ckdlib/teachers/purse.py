@@ -70,9 +70,9 @@ class Purse:
         if (made + further) * each > self.budget * (1 + 1e-9):
             left = int((self.budget * (1 + 1e-9) - made * each) / each) if each else 0
             raise InputError(
-                f"{self.bill(further)} are needed, and {self.bill(made)} are made, of a budget of "
-                f"{self.budget:g}; {max(0, left):,} more calls fit: choose fewer calls, or raise "
-                "the budget"
+                f"{self.bill(further)}, are needed beside {made:,} that were made, of a budget of "
+                f"{self.budget:g}; {max(0, left):,} more fit: choose fewer calls, or raise the "
+                "budget"
             )
 
     def ledger(self, teacher: str, view: str, classes: int | None) -> Ledger:
