@@ -81,6 +81,7 @@ def test_two_points_are_met_and_the_rise_goes_on():
     gain = curve.gain(200, 400)
     ahead = curve.predict(400)
     assert gain == pytest.approx([one - 100 * sin(0.6) ** 2 for one in ahead])
+    assert curve.gain(100, 400) == pytest.approx([one - 100 * sin(0.4) ** 2 for one in ahead])
 
 
 def test_the_interval_widens_with_the_distance_and_narrows_with_seeds_and_images():
