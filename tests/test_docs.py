@@ -15,13 +15,14 @@ import pytest
 from ckdlib import methods
 from ckdlib.__main__ import main, options_of, parser
 from ckdlib.notebooks import ANALYSES
-from tests import PROJECT
+from tests import PROJECT, pictures
 
 PAGES = [
     PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "figures/README.md")
 ]
 PAGES += sorted((PROJECT / "docs").glob("*.md"))
 OWN = PROJECT / "docs" / "own-method.md"
+OWN_TEACHER = PROJECT / "docs" / "own-teacher.md"
 CATALOGUE = PROJECT / "docs" / "methods.md"
 of_pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
@@ -108,6 +109,31 @@ def test_a_method_of_ones_own_as_its_page_says(tmp_path, monkeypatch, teachers, 
     shutil.copytree(teachers, tmp_path / "notebook" / "teachers")
     exec(cell.replace('"runs/mine"', f'"{tmp_path}/notebook"'), {})
     assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "lskd"') == 1
+
+
+def test_a_teacher_of_ones_own_as_its_page_says(tmp_path, monkeypatch, capsys):
+    """Its file, commands and lines, with fewer pictures and steps, and an API."""
+    api = "def my_api(image):\n    return np.eye(2)[int(image[0, 0, 0]) % 2]\n"
+    mine, lines, *_ = re.findall(r"```python\n(.*?)```", OWN_TEACHER.read_text(), re.DOTALL)
+    (tmp_path / "my_teacher.py").write_text(mine + api)
+    whole = pictures(tmp_path / "whole", 15)
+    (whole / "train").rename(tmp_path / "pictures")
+    (whole / "test" / "cat").rename(tmp_path / "new_pictures")
+    monkeypatch.chdir(tmp_path)
+    small = {"400": "16"}
+    for words in commands(OWN_TEACHER.read_text()):
+        if words[3] == "distill":
+            few = [small.get(word, word) for word in words[3:]]
+            assert main([*few, "--steps", "4", "--jobs", "1", "--device", "cpu"]) == 0, words
+            assert "16 calls, 0.03 at 0.002 each; 0 made before" in capsys.readouterr().out
+        elif words[3] == "predict":
+            assert main(words[3:]) == 0
+            assert capsys.readouterr().out.startswith("image,class,probability\n0.png,")
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = lines.replace("calls=400", "calls=16, steps=4, jobs=1, device='cpu'")
+    exec(lines, {"__name__": "__main__"})
+    assert "3 of 3 students are trained" in capsys.readouterr().out  # by the command, before
+    assert (tmp_path / "student.pt2").exists() and (tmp_path / "runs/distilled/report.html").exists()
 
 
 def test_the_commands_of_the_pages_are_found():

@@ -81,7 +81,7 @@ def asked(
     report(f"teacher {own.name[:60]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
     answers = purse.ask(ledger, replace(own, ask=patiently), shown, asking.batch, report)
-    report(f"the bill of {purse.folder.parent}: {purse.bill()}")
+    report(f"the bill of this folder: {purse.bill()}")
     return answers, own.name
 
 

@@ -161,13 +161,12 @@ def distill(
     saved = made.save(place.results / "student")
     for line in saved.card["told"]:
         report(line)
-    report(f"student: {saved.folder}")
+    report(f"student: {Path(folder) / 'student'}")
     try:
         from .page import write_page
     except ModuleNotFoundError as error:
         report(str(not_installed(error.name, "reports with pictures", "report")))
         return saved
-    page = place.results / "report.html"
-    write_page(page, saved, ready, answers_found, lesson, found)
-    report(f"report: {page}")
+    write_page(place.results / "report.html", saved, ready, answers_found, lesson, found)
+    report(f"report: {Path(folder) / 'report.html'}")
     return saved

@@ -297,31 +297,3 @@ def test_features_move_to_the_device(ledger):
     ledger.ask(torch.arange(10), view, seeing, SHAPES)
     kept = ledger.kept_features(torch.tensor([7, 3, 9]), "cuda")
     assert kept[torch.tensor([2, 0], device="cuda")][1][:, 0].tolist() == [9, 7]
-
-
-def test_the_lines_for_a_teacher_of_ones_own(folder, tmp_path, monkeypatch, capsys):
-    """As they stand in docs/own-teacher.md, but for the folders and a shorter training."""
-    monkeypatch.setattr(workspace_module, "home", lambda: tmp_path)
-    code = (PROJECT / "docs" / "own-teacher.md").read_text().split("```python\n")[1].split("```")[0]
-    for theirs, ours in (
-        ("runs/mine", tmp_path / "mine"),
-        ("path/of/class/folders", folder),
-        ("n=400", "n=13"),
-        ("steps=2400", "steps=24"),
-        ("shard=16", "shard=8"),
-        ("image_size=32", "image_size=12"),
-    ):
-        assert code.count(theirs) == 1
-        code = code.replace(theirs, str(ours))
-    asked = []
-    exec(
-        code,
-        {"my_api": lambda images: asked.append(images) or np.eye(2)[np.arange(len(images)) % 2]},
-    )
-    assert [images.shape for images in asked] == [(8, 12, 12, 3), (5, 12, 12, 3)] and asked[
-        0
-    ].dtype == torch.uint8
-    assert (
-        capsys.readouterr().out.split()[0] in ("kd", "ckd_calibrated", "ce+ckd+dist")
-        and (tmp_path / "mine" / "student.pt").exists()
-    )
