@@ -4,14 +4,15 @@
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export PYTHONPATH="$project${PYTHONPATH:+:$PYTHONPATH}"
 
-satisfied() {  # does this interpreter hold every requirement of pyproject.toml, at its lower bound or above?
+satisfied() {  # does this interpreter hold what library, notebooks and tests require, at its lower bound or above?
   "$1" - "$project/pyproject.toml" 2>/dev/null <<'PY'
 import re, sys, tomllib
 from importlib.metadata import version
 project = tomllib.load(open(sys.argv[1], "rb"))["project"]
 numbers = lambda text: tuple(int(n) for n in re.findall(r"\d+", text.split("+")[0])[:3])
 assert sys.version_info >= numbers(project["requires-python"])
-lines = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+extras = project["optional-dependencies"]
+lines = project["dependencies"] + [line for name in ("report", "notebooks", "test") for line in extras[name]]
 for line in lines:
     if line.startswith("ckdlib["):
         continue  # another extra, whose lines are there too

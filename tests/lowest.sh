@@ -4,12 +4,13 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 lowest=${XDG_CACHE_HOME:-$HOME/.cache}/ckdlib/lowest
 
 make_lowest() {
+  local uv=$lowest/uv/bin/uv
   echo "setting up $lowest (once; torch makes it a few minutes)" >&2
   rm -f "$lowest/installed.toml"
   python3 -m venv --clear "$lowest/uv" && "$lowest/uv/bin/pip" install --quiet --disable-pip-version-check uv &&
-    "$lowest/uv/bin/uv" venv --quiet --clear --python 3.11 "$lowest/venv" &&
-    "$lowest/uv/bin/uv" pip install --quiet --python "$lowest/venv" --resolution lowest-direct --all-extras \
-      -r "$project/pyproject.toml" &&
+    "$uv" venv --quiet --clear --python 3.11 "$lowest/venv" &&
+    "$uv" pip install --quiet --python "$lowest/venv" --resolution lowest-direct --all-extras -r "$project/pyproject.toml" &&
+    "$uv" pip install --quiet --python "$lowest/venv" --no-deps -e "$project" &&
     cp "$project/pyproject.toml" "$lowest/installed.toml"
 }
 
