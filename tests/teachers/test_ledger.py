@@ -1,13 +1,10 @@
 """The ledger: calls made once, counted exactly, kept over a crash, never above the budget."""
 
-import numpy as np
 import pytest
 import torch
 
 from ckdlib.errors import InputError
-from ckdlib.study import workspace as workspace_module
 from ckdlib.teachers.ledger import Ledger
-from tests import PROJECT
 
 
 class Counting:
