@@ -171,12 +171,12 @@ def test_plain_forecasts_of_the_pilot_do_not(kept, priors):
 def test_the_pilots_constants_hold_on_digits(kept):
     found = report.coverage(report.judged(kept["quick"])).loc["curve"]
     assert (found["95 %"] > 94).all() and found.error.abs().max() < 1
-    assert found["50 %"][2, "seed"] < 40  # the middle of the distribution is too narrow there
+    assert found["50 %"][2, "seed"] < 45  # the middle of the distribution is too narrow there
 
 
 def test_digits_without_their_number_of_images_have_too_narrow_intervals(kept):
     untold = [one._replace(images=None) for one in kept["quick"]]
-    assert report.coverage(report.judged(untold)).loc[("curve", 2, "seed")]["95 %"] < 90
+    assert report.coverage(report.judged(untold)).loc[("curve", 2, "seed")]["95 %"] < 92
 
 
 def test_figures(kept, priors):
