@@ -74,6 +74,21 @@ class Student:
         return list(self.card["classes"])
 
     @property
+    def method(self) -> str:
+        """By which it learned."""
+        return self.card["method"]
+
+    @property
+    def calls(self) -> int:
+        """Pictures that the teacher was asked about."""
+        return self.card["calls"]
+
+    @property
+    def cost(self) -> float | None:
+        """Of these calls; None without a price, and of answers in a file."""
+        return self.card["cost"]
+
+    @property
     def size(self) -> int:
         """Pixels of the side of its images."""
         return self.card["transform"]["crop"]
@@ -193,7 +208,7 @@ def load_student(folder: str | Path) -> Student:
         assert all(name in card for name in NEEDED)
     except (KeyError, ValueError, TypeError, AssertionError):
         raise Damaged(path, "it holds no card", "make it again") from None
-    if card["model"] not in models.names():
+    if card["model"] not in models.NAMES:
         exported = torch.export.load(places[0] / PROGRAM).module()
         return Student(exported, card, places[0])
     net = models.new(card["model"], len(card["classes"]))

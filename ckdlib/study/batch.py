@@ -19,7 +19,7 @@ from .store import Store
 from .student import StudentResult
 from .tasks import Report, Task, prepare
 from .teachers import ask_teachers, open_teachers
-from .workers import Tasks, being_spawned, check_sendable
+from .workers import Tasks, check_sendable, only_once
 from .workspace import Workspace
 
 
@@ -59,8 +59,7 @@ def run(
     Stopped
         By Ctrl-C or SIGTERM, with every finished run kept.
     """
-    if being_spawned():
-        raise RuntimeError("a worker process began this batch anew; the first one goes on alone")
+    only_once()
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     store = workspace.store
     prepared = prepare(runs, workspace, store, report)

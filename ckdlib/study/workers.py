@@ -203,9 +203,10 @@ class _Crew:
             worker.kill()
 
 
-def being_spawned() -> bool:
-    """Is this a worker process that runs the user's script, unguarded, as it starts?"""
-    return getattr(multiprocessing.current_process(), "_inheriting", False)
+def only_once() -> None:
+    """Stop a worker process that, as it starts, runs the user's script, which is unguarded."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError("a worker process began this batch anew; the first one goes on alone")
 
 
 def cores() -> int:
