@@ -206,7 +206,7 @@ class _Crew:
 def only_once() -> None:
     """Stop a worker process that, as it starts, runs the user's script, which is unguarded."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError("a worker process began this batch anew; the first one goes on alone")
+        raise SystemExit(1)  # the first one says so, and goes on alone
 
 
 def cores() -> int:
