@@ -73,6 +73,10 @@ def _told(thing: Any, seen: dict[int, Any], root: bool = False) -> Iterator[str]
     if id(thing) in seen:
         return
     seen[id(thing)] = thing
+    if callable(thing) and hasattr(
+        thing, "__wrapped__"
+    ):  # by a decorator that is not one's own, as torch.no_grad
+        yield from _told(thing.__wrapped__, seen, root)
     if isinstance(thing, Mapping | list | tuple):
         yield f"{len(thing)} {type(thing).__name__}"
     if isinstance(thing, Mapping):
@@ -227,6 +231,7 @@ def _own(thing: Any) -> bool:
 
 @functools.cache
 def _is_own(file: str) -> bool:
-    return not file.startswith("<frozen") and not any(
-        place in Path(file).parents for place in PLACES
-    )
+    path = Path(file)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    library = any(place in path.parents for place in PLACES)
+    return not (installed or library or file.startswith("<frozen"))

@@ -9,6 +9,7 @@ from itertools import combinations
 from math import dist
 
 import matplotlib.figure
+import matplotlib.pyplot
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
@@ -41,6 +42,12 @@ def committed(experiment="black_box", methods=OWN, profile="quick"):
                     said |= {"label": f"{name.upper()} $", "source": "Me 2026"}
                 more.append(one | said)
     return part + more
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture

@@ -511,3 +511,37 @@ def test_the_check_leaves_torchs_own_state(mine):
     state = torch.get_rng_state()
     ckdlib.check(mine)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+MAPS = """
+import ckdlib
+from torch import nn
+
+
+@ckdlib.model("maps")
+class WithMaps(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.first, self.out = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, classes)
+
+    def forward_features(self, x):
+        level = self.first(x).relu()
+        pooled = level.mean((2, 3))
+        return [x, level, level.square(), pooled], self.out(pooled)
+
+    def forward(self, x):
+        return self.forward_features(x)[1]
+
+
+@ckdlib.method("inner", {"labels": 1, "inner": 1}, forward=ckdlib.methods.forward_features)
+def inner(batch):
+    pairs = zip(batch.student_maps, batch.teacher_maps)
+    return sum((student - teacher).square().mean() for student, teacher in pairs)
+"""
+
+
+def test_white_box_methods_train_networks_that_give_maps(mine, here):
+    mine.write_text(MAPS)
+    ckdlib.load_plugins(mine)
+    rows = study.run(own_runs(["vid", "inner"], "maps-maps"), here, 1, report=quiet)
+    assert [row["status"] for row in rows] == ["done", "done"]

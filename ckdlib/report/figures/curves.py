@@ -175,7 +175,8 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
         what = "% fewer teacher calls than ... at equal accuracy (hollow: at least)"
         panel.set(title=titled(pair), xlabel=what)
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    if shown:
+        panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
 
