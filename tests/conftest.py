@@ -16,6 +16,16 @@ from ckdlib.teachers import train_teacher
 from tests import PROJECT, pictures
 
 BRIEF = Recipe(schedule="one_cycle", steps=6, checks=3)
+LONG = ("test_run_all_on_a_tiny_grid", "test_nothing_is_lost", "test_run_all", "test_nbval")
+
+
+def pytest_collection_modifyitems(items):
+    """Long ones first, so that no process is left with one of them at the end."""
+
+    def place(item):
+        return next((at for at, name in enumerate(LONG) if name in item.name), len(LONG))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
