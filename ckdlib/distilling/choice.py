@@ -19,7 +19,7 @@ from ..records import Row
 from ..report.learning_curve import Curve, fit_curve
 from ..study.batch import train_tasks
 from ..study.runs import Run, run_name
-from ..study.tasks import Report, Task
+from ..study.tasks import Report, Task, check_student
 from ..study.workspace import Workspace
 
 CONTROL = "ce"  # labels only: does the teacher pay?
@@ -58,7 +58,8 @@ def check(names: Sequence[str], student: str, classes: int, side: int) -> None:
                 f"method {name} needs the teacher's feature maps, and this teacher gives answers; "
                 "choose one that sees logits alone (docs/methods.md)"
             )
-        models.check(student, classes, side, method.calibrated)
+        labels = torch.arange(max(64, classes)) % classes
+        check_student(student, name, labels, classes, side)
         method.helpers(Problem(classes, images=2))
 
 

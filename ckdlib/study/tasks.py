@@ -206,18 +206,30 @@ def check_method(dataset: Dataset, source: str, student: str, name: str) -> None
     """
     method = methods.get(name)
     classes, side = len(dataset.classes), dataset.transform.crop
-    models.check(student, classes, side, method.calibrated)
+    check_student(student, name, dataset.train.labels[:256], classes, side)
     if method.needs_teacher:
         models.check(source, classes, side)
-    if method.origin and not method.helped and not method.white_box:
-        with torch.device("cpu"):
-            methods.try_out(name, method, dataset.train.labels[:256], classes)
     problem = Problem(classes, images=2)
     if method.white_box:
         problem = problem._replace(
             student=inner_shapes(student, dataset), teacher=inner_shapes(source, dataset)
         )
     method.helpers(problem)
+
+
+def check_student(student: str, name: str, labels: Tensor, classes: int, side: int) -> None:
+    """Refuse a network that cannot take images of `side` pixels or learn by the method of that
+    name; a method of one's own is tried on a batch with such labels.
+
+    Raises
+    ------
+    InputError
+    """
+    method = methods.get(name)
+    models.check(student, classes, side, method.calibrated)
+    if method.origin and not method.helped and not method.white_box:
+        with torch.device("cpu"):
+            methods.try_out(name, method, labels, classes)
 
 
 def inner_shapes(model: str, dataset: Dataset) -> list[tuple[int, ...]]:
