@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import not_installed
 from ..files import remove_leftovers, writable_folder
+from ..study.workers import being_spawned
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
@@ -129,6 +130,8 @@ def distill(
         Before any call, where something cannot be used or the budget is too small; where the
         teacher fails or answers what cannot be used. What was paid for is kept.
     """
+    if being_spawned():
+        raise RuntimeError("a worker process began this anew; the first one goes on alone")
     schooling = Schooling(student, method, steps, learning_rate, seed, jobs)
     asking = Asking(
         teacher,
