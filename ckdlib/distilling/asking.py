@@ -52,7 +52,7 @@ class Asking:
 
     def __post_init__(self) -> None:
         choose("way of showing pictures (shows)", self.shows, SHOWS)
-        choose("what a teacher takes (takes)", self.takes, TAKES)
+        choose("kind of input (takes)", self.takes, TAKES)
         if self.kind is not None:
             choose("kind of answers", self.kind, KINDS)
         if not 0 <= self.wait < float("inf"):

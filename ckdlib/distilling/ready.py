@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .. import models
 from ..errors import InputError
 from ..images import Transform
 from ..images.packed import scale_of
@@ -15,6 +16,7 @@ from ..teachers.purse import Purse
 from .asking import Asking
 from .choice import Schooling, candidates, check, curve_sizes
 from .material import Collections, Material
+from .student import Program, exported
 
 Report = Callable[[str], None]
 SIDES = range(8, 225)  # pixels that students may be given
@@ -91,6 +93,8 @@ def get_ready(
     check(candidates(schooling.method, count), schooling.model, count, side)
     seen = [part.looked_at(side, report) for part in material.parts]
     transform = Transform(side, side // 8, flip, *scale_of(seen[0].pixels))
+    if schooling.model not in models.NAMES:
+        exported(Program(models.new(schooling.model, count), transform), side)
     return Ready(material, asking, source, schooling, own, seen, transform)
 
 

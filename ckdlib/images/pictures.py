@@ -176,6 +176,9 @@ def _folder(folder: Path, report: Report) -> tuple[Pictures, Pictures | None]:
         test = _files(folder / "test", passed)
         if learn.classes and test.classes:
             test = test.with_classes(learn.classes)
+    for other in entries(folder) if train.is_dir() else ():
+        if other.name not in ("train", "test") and isdir(folder / other.name):
+            passed.add("folders beside train/ and test/", folder / other.name)
     if passed:
         report(f"{folder}: passed over {passed.told(folder)}")
     return learn, test

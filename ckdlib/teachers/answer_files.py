@@ -129,7 +129,10 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> AnswerFile
         not there or values that are no numbers.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"answers in {path}: give one of {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"a teacher {path}: give MODULE:FUNCTION, FILE.py:FUNCTION, or answers in one of "
+            f"{', '.join(SUFFIXES)}"
+        )
     if not path.is_file():
         raise InputError(f"no file {path} of answers")
     try:
@@ -204,7 +207,7 @@ def _table(path: Path, classes: Sequence[str] | None) -> AnswerFile:
     numbers = table.drop(columns=[key, *([] if word is None else [word])])
     numbers = numbers.apply(pd.to_numeric, errors="coerce").dropna(axis="columns", how="all")
     others = [name for name in numbers.columns if not str(name).startswith("Unnamed:")]
-    values = numbers[others].to_numpy(np.float32)
+    values = numbers[others].to_numpy(np.float32, copy=True)
     names = table[key].astype(str).tolist()
     if values.shape[1] < 2:
         raise InputError(f"{path} has {values.shape[1]} columns of answers; {LAYOUT}")
