@@ -197,7 +197,9 @@ def _onnx(program: torch.export.ExportedProgram, path: Path) -> None:
         raise InputError(
             f'{error.name} is not installed, and ONNX needs it: pip install "ckdlib[export]"'
         ) from None
-    made = torch.onnx.export(program, dynamo=True, input_names=["images"], output_names=["logits"])
+    made = torch.onnx.export(
+        program, dynamo=True, verbose=False, input_names=["images"], output_names=["logits"]
+    )
     assert made is not None
     made.save(str(path))
 

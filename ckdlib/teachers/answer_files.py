@@ -233,9 +233,10 @@ def _long(
 ) -> AnswerFile:
     """A line for each image and class."""
     named = tuple(map(str, classes)) if classes else tuple(sorted(table[word].astype(str).unique()))
-    codes = pd.Categorical(table[word].astype(str), categories=named).codes
+    said = table[word].astype(str)
+    codes = pd.Index(named).get_indexer(said)
     if (codes < 0).any():
-        strange = table[word].astype(str)[codes < 0].iloc[0]
+        strange = said[codes < 0].iloc[0]
         raise InputError(
             f"{path} speaks of class {strange!r}, which is none of {', '.join(named[:8])}"
         )

@@ -17,6 +17,7 @@ KINDS = ("logits", "probabilities", "log-probabilities")
 TOLERANCE = 0.01  # by which the sum of probabilities may be off
 BELOW = 1e-4  # by which a probability may be below 0
 LOW = 50.0  # per cent right, below which a teacher is doubted
+FEWEST_JUDGED = 20  # pictures of which another order can be told
 FAR_BETTER = 20.0  # points by which another order of the classes must be better to be told
 
 
@@ -205,19 +206,24 @@ class Agreement(NamedTuple):
 def agreement(answers: Tensor, labels: Tensor) -> Agreement:
     """Compare a teacher's best classes with labels, in their order and in the best one.
 
-    That is found on every other picture and measured on those between, and the other way: on the
-    pictures that it was found on, some order always fits better where there are few of them.
+    That is found on every other picture of a class and measured on those between, and the other
+    way: on the pictures that it was found on, some order fits better by chance. Of fewer pictures
+    than FEWEST_JUDGED it is their own.
 
     Parameters
     ----------
     answers : Tensor [N, C]
     labels : Tensor [N]
     """
-    said, share = answers.argmax(1), 100 / max(1, len(labels))
+    share, by_class = 100 / max(1, len(labels)), labels.argsort(stable=True)
+    labels, said = labels[by_class], answers.argmax(1)[by_class]
     tables = [_table(labels[i::2], said[i::2], answers.shape[1]) for i in (0, 1)]
-    best = sum(_fitting(tables[1 - i], tables[i]) for i in (0, 1))
     both = tables[0] + tables[1]
-    return Agreement(share * both.trace().item(), share * best, tuple(_order(both).tolist()))
+    right = share * both.trace().item()
+    if len(labels) < FEWEST_JUDGED:
+        return Agreement(right, right, tuple(range(len(both))))
+    best = sum(_fitting(tables[1 - i], tables[i]) for i in (0, 1))
+    return Agreement(right, share * best, tuple(_order(both).tolist()))
 
 
 def _table(labels: Tensor, said: Tensor, count: int) -> np.ndarray:
