@@ -12,7 +12,7 @@ from ..study.workers import being_spawned
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
-from .choice import AUTO, Class, Schooling, learn
+from .choice import AUTO, Class, Schooling, learn, name_of
 from .material import open_material
 from .ready import get_ready, plan
 from .steps import ask, finish, keep
@@ -132,7 +132,7 @@ def distill(
     """
     if being_spawned():
         raise RuntimeError("a worker process began this anew; the first one goes on alone")
-    schooling = Schooling(student, method, steps, learning_rate, seed, jobs)
+    schooling = Schooling(name_of(student), method, steps, learning_rate, seed, jobs)
     asking = Asking(
         teacher,
         teacher_name,

@@ -176,7 +176,7 @@ def exported(program: Program, size: int) -> torch.export.ExportedProgram:
     except Exception as error:
         raise InputError(
             f"the student's network cannot be exported for any number of images ({origins.place(error)}); "
-            "let its forward use tensors' shapes only as they are, and no Python values of tensors"
+            "let its forward use shapes of tensors as they are, and no Python values of tensors"
         ) from None
 
 

@@ -61,7 +61,8 @@ def test_the_best_classes_are_made_whole(tmp_path):
     long(tmp_path / "a.csv", keep=lambda share: share > 0.15)
     np.savez(
         tmp_path / "a.npz", images=NAMES, classes=CLASSES,
-        top_classes=[[0, 1], [1, -1], [2, 0]], log_probabilities=np.log([[0.7, 0.2], [0.9, 1.0], [0.5, 0.25]]),
+        top_classes=[[0, 1], [1, -1], [2, 0]],
+        log_probabilities=np.log([[0.7, 0.2], [0.9, 1.0], [0.5, 0.25]]),
     )  # fmt: skip
     wanted = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.25, 0.25, 0.5]])
     for name in ("a.csv", "a.npz"):
