@@ -174,8 +174,9 @@ def exported(program: Program, size: int) -> torch.export.ExportedProgram:
     try:
         return torch.export.export(plain, example, dynamic_shapes=(batch,))
     except Exception as error:
+        why = origins.place(error)
         raise InputError(
-            f"the student's network cannot be exported for any number of images ({origins.place(error)}); "
+            f"the student's network cannot be exported for any number of images ({why}); "
             "let its forward use shapes of tensors as they are, and no Python values of tensors"
         ) from None
 
