@@ -3,11 +3,11 @@
 from ..lazy import face
 
 _PLACES = {
-    "Pictures": "pictures",
+    "Pictures": "material",
     "Student": "student",
     "distill": "one_call",
     "load_student": "student",
-    "open_pictures": "pictures",
+    "open_pictures": "material",
 }
 __all__ = list(_PLACES)
 __getattr__, __dir__ = face(__name__, _PLACES)

@@ -52,6 +52,12 @@ class Answers:
 def looked_up(file: AnswerFile, material: Material) -> Tensor:
     """The answers of a file about the pictures that are shown, [N, C']."""
     rows = [file.rows_of(part.pictures.names)[part.index] for part in material.shown_parts]
+    for part, found in zip(material.shown_parts, rows, strict=True):
+        if lacking := (found < 0).nonzero().flatten().tolist():
+            raise InputError(
+                f"{file.path} holds no answer about {len(lacking)} of {len(part)} pictures without "
+                f"labels that validate, for instance {part.names[lacking[0]]!r}; leave them out"
+            )
     return file.values[torch.cat(rows)]
 
 
@@ -73,14 +79,15 @@ def asked(
     asking, seed = ready.asking, ready.schooling.seed
     own = asking.own(ready.source, ready.transform, device)
     patiently = patient(own.ask, asking.attempts, asking.wait, report)
-    shown = _shown(ready.material.shown_parts, ready.seen)
+    shown = _shown(ready.material.shown_parts, ready.shown)
     if asking.shows == "views":
-        shown = _views(shown, ready.seen, ready.transform, seed)
-    ledger = purse.ledger(own.name, asking.view(own, ready.transform, seed), classes)
+        shown = _views(shown, ready.shown, ready.transform, seed)
+    ledger = purse.ledger(own.name, asking.view(own, ready.transform, seed))
     missing = len(shown.keys[~torch.isin(shown.keys, ledger.known())].unique())
     report(f"teacher {own.name[:60]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
-    answers = purse.ask(ledger, replace(own, ask=patiently), shown, asking.batch, report)
+    patient_one = replace(own, ask=patiently)
+    answers = purse.ask(ledger, patient_one, shown, asking.batch, report, classes)
     report(f"the bill of this folder: {purse.bill()}")
     return answers, own.name
 
@@ -138,6 +145,12 @@ def understood(
     """
     asking, classes, labels = ready.asking, ready.classes, ready.material.learn.labels
     told = [rule] if rule else []
+    if asking.classes and columns and set(asking.classes) == set(columns):
+        if list(asking.classes) != list(columns):
+            raise InputError(
+                f"the answers' classes are named {', '.join(columns[:8])} in their file, and "
+                f"{', '.join(asking.classes[:8])} as teacher_classes; leave the latter out"
+            )
     columns = asking.classes or columns
     if classes is None:
         classes = tuple(map(str, columns or range(raw.shape[1])))

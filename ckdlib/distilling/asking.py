@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError, choose
 from ..images import Transform
 from ..teachers.answer_files import read_answers
-from ..teachers.callables import KeptTeacher, OwnTeacher, load_object, own_teacher
+from ..teachers.callables import TAKES, KeptTeacher, OwnTeacher, load_object, own_teacher
+from ..teachers.rules import KINDS, in_order
 
 SHOWS = ("pictures", "views")  # as they are; or the study's one random view of each
 WHOLE = "as they are, at their own size"
@@ -50,6 +52,11 @@ class Asking:
 
     def __post_init__(self) -> None:
         choose("way of showing pictures (shows)", self.shows, SHOWS)
+        choose("kind of input (takes)", self.takes, TAKES)
+        if self.kind is not None:
+            choose("kind of answers", self.kind, KINDS)
+        if not 0 <= self.wait < float("inf"):
+            raise InputError(f"wait = {self.wait}: give seconds, at least 0")
         for name in ("batch", "attempts"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: give at least 1")
@@ -57,6 +64,11 @@ class Asking:
     def own(self, source: Any, transform: Transform, device: str = "cpu") -> OwnTeacher:
         """The opened callable or module as somebody who answers."""
         return own_teacher(source, transform, self.name, self.preprocess, self.takes, device)
+
+    def check_classes(self, ours: Sequence[str] | None) -> None:
+        """Refuse names of the teacher's classes that are not all different or lack one of ours."""
+        if self.classes is not None:
+            in_order(torch.empty(0, len(self.classes)), self.classes, ours or ())
 
     def view(self, own: OwnTeacher, transform: Transform, seed: int) -> str:
         """What a ledger calls pictures as this teacher is shown them."""
@@ -77,5 +89,5 @@ class Asking:
         if str(given).endswith(".safetensors"):
             return KeptTeacher(Path(given).expanduser())
         if isinstance(given, str | Path):
-            return read_answers(Path(given).expanduser(), classes)
+            return read_answers(Path(given).expanduser(), self.classes or classes)
         return given

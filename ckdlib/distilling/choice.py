@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import sqrt
 from typing import NamedTuple
 
@@ -83,14 +82,28 @@ def score(percent: float, images: int) -> Score:
     return Score(percent, low, high, images)
 
 
+def name_of(student: str | Callable[[int], nn.Module]) -> str:
+    """The name of a student's network, one's own added to those that are known."""
+    if isinstance(student, str):
+        return student
+    if isinstance(student, nn.Module) or not callable(student):
+        raise InputError(
+            f"a student cannot be {type(student).__name__}; give a name, or a function of the "
+            "number of classes that makes a new nn.Module"
+        )
+    name = getattr(student, "__name__", type(student).__name__).strip("<>")
+    models.add(name, student)
+    return name
+
+
 @dataclass(frozen=True)
 class Schooling:
     """How students learn.
 
     Parameters
     ----------
-    student : str or callable
-        A model's name, or what makes an nn.Module of the number of classes.
+    model : str
+        The name of the student's network.
     method : str
         A name, or 'auto'.
     steps : int
@@ -99,7 +112,7 @@ class Schooling:
     jobs : int, optional
     """
 
-    student: str | Callable[[int], nn.Module]
+    model: str
     method: str = AUTO
     steps: int = 2400
     learning_rate: float = 0.05
@@ -118,20 +131,6 @@ class Schooling:
         if self.method != AUTO:
             methods.get(self.method)
         models.maker(self.model)
-
-    @cached_property
-    def model(self) -> str:
-        """The name of the student's network, one's own added to those that are known."""
-        if isinstance(self.student, str):
-            return self.student
-        if isinstance(self.student, nn.Module) or not callable(self.student):
-            raise InputError(
-                f"a student cannot be {type(self.student).__name__}; give a name, or a function of "
-                "the number of classes that makes a new nn.Module"
-            )
-        name = getattr(self.student, "__name__", type(self.student).__name__).strip("<>")
-        models.add(name, self.student)
-        return name
 
     @property
     def recipe(self) -> Recipe:

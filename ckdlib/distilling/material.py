@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ..images.progress import Report
 from ..reproducibility import generator
 
 MOST_TESTED = 10_000  # pictures left over that test a student, where no test set is given
-LARGEST = 64  # pixels of the side up to which students get pictures as they are
+SMALLEST, LARGEST = 8, 64  # pixels of the side between which students get pictures as they are
 USUAL = 32  # else
 
 
@@ -57,6 +58,11 @@ class Material:
     test: Part | None  # with labels, for what is left; None where there are none
 
     @property
+    def parts(self) -> list[Part]:
+        """All there are."""
+        return [self.learn, self.validate, *([self.test] if self.test else [])]
+
+    @property
     def shown_parts(self) -> list[Part]:
         """Those that the teacher is asked about."""
         return [self.learn] if self.validate.labels is not None else [self.learn, self.validate]
@@ -82,8 +88,10 @@ def open_material(images: Any, validation: Any, test: Any, report: Report) -> "C
         raise InputError("the test images have no labels; give labels, or leave them out")
     given = (learn, validated, tested)
     classes = next((one.classes for one in given if one is not None and one.classes), None)
-    if classes is not None and len(classes) < 2:
-        raise InputError(f"all images are of one class, {classes[0]!r}; give at least two classes")
+    labels = learn.labels
+    if labels is not None and (labels == labels[0]).all():
+        only = (learn.classes or ())[int(labels[0])]
+        raise InputError(f"all images are of one class, {only!r}; give at least two classes")
     found = Collections(learn, validated, tested)
     return found.with_classes(classes) if classes else found
 
@@ -133,7 +141,7 @@ class Collections:
     def size(self) -> int:
         """Pixels of the side that students get, where nobody says: the pictures' own, if small."""
         height, width = self.learn.read(0).shape[:2]
-        return height if height == width <= LARGEST else USUAL
+        return height if height == width and SMALLEST <= height <= LARGEST else USUAL
 
     def cut(self, calls: int, seed: int, answered: Tensor | None = None) -> Material:
         """Divide the pictures by the seed: what learns is nested in the calls.
@@ -154,26 +162,29 @@ class Collections:
         InputError
             If there are too few.
         """
+        if not isinstance(calls, Integral):
+            raise InputError(f"calls = {calls!r}: give a whole number")
         if calls < FEWEST_CALLS:
             raise InputError(f"{calls} calls are too few; give at least {FEWEST_CALLS}")
         order = torch.randperm(len(self.learn), generator=generator(seed, "subset"))
         can_be_asked = order if answered is None else order[answered[order]]
         if self.validate is not None:
             whole = Part(self.validate, torch.arange(len(self.validate)))
-            asked = calls if whole.labels is not None else calls - len(whole)
-            _enough(asked, len(can_be_asked), len(can_be_asked), calls)
+            further = 0 if whole.labels is not None else len(whole)
+            asked = calls - further
+            _enough(asked, len(can_be_asked), calls, further)
             learn, rest, validate = can_be_asked[:asked], order, whole
         elif self.learn.labels is not None:
             further = max(2, calls // 4)
             most = min(len(can_be_asked), (len(order) * 4) // 5)
-            _enough(calls, most, len(can_be_asked), calls)
+            _enough(calls, most, calls)
             learn = can_be_asked[:calls]
             rest = order[~torch.isin(order, learn)]
             validate = Part(self.learn, rest[-further:])
             rest = rest[:-further]
         else:
             further = max(2, calls // 5)
-            _enough(calls, len(can_be_asked), len(can_be_asked), calls)
+            _enough(calls, len(can_be_asked), calls)
             learn, validate = (
                 can_be_asked[: calls - further],
                 Part(self.learn, can_be_asked[-further:]),
@@ -190,11 +201,17 @@ class Collections:
         return Part(self.learn, rest[:MOST_TESTED])
 
 
-def _enough(needed: int, most: int, there: int, calls: int) -> None:
+def _enough(needed: int, most: int, calls: int, further: int = 0) -> None:
+    """Refuse calls of which too few are to learn from, or more than there are pictures for."""
     if needed < FEWEST_CALLS:
         raise InputError(f"{calls} calls leave {needed} to learn from; give more calls")
+    if most < FEWEST_CALLS:
+        raise InputError(
+            f"pictures for {most} calls only, of those that can be asked about (others validate); "
+            f"give more pictures, for at least {FEWEST_CALLS}"
+        )
     if needed > most:
         raise InputError(
-            f"{calls:,} calls, but {there:,} pictures can be asked about and a quarter as many "
-            f"further ones must validate; choose at most {most:,} calls"
+            f"{calls:,} calls, but of the pictures that can be asked about, without those that "
+            f"must validate, there are enough for {most + further:,}; choose at most so many calls"
         )

@@ -12,7 +12,7 @@ from ..study.workers import only_once
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
-from .choice import AUTO, Class, Schooling, learn
+from .choice import AUTO, Class, Schooling, learn, name_of
 from .material import open_material
 from .ready import get_ready, plan
 from .steps import ask, finish, keep
@@ -131,7 +131,7 @@ def distill(
         teacher fails or answers what cannot be used. What was paid for is kept.
     """
     only_once()
-    schooling = Schooling(student, method, steps, learning_rate, seed, jobs)
+    schooling = Schooling(name_of(student), method, steps, learning_rate, seed, jobs)
     asking = Asking(
         teacher,
         teacher_name,

@@ -54,7 +54,7 @@ def write_page(
     ]
     head = f"<!doctype html><meta charset=utf-8><title>{escape(title)}</title><style>{CSS}</style>"
     with replacing(path) as beside:
-        beside.write_text(head + "\n".join(parts))
+        beside.write_text(head + "\n".join(parts), "utf-8", "backslashreplace")
 
 
 def _lines(lines: Sequence[str]) -> str:

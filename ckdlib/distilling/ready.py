@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .. import models
 from ..errors import InputError
 from ..images import Transform
 from ..images.packed import scale_of
@@ -15,9 +16,11 @@ from ..teachers.purse import Purse
 from .asking import Asking
 from .choice import Schooling, candidates, check, curve_sizes
 from .material import Collections, Material
+from .student import Program, exported
 
 Report = Callable[[str], None]
 SIDES = range(8, 225)  # pixels that students may be given
+SUPPOSED = 10  # classes, where nobody names them before the teacher is asked
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Ready:
     classes : tuple of str, optional
         Of the images; None where nobody names any.
     seen : list of Seen
-        Of each part that the teacher is asked about.
+        Of the pictures to learn from, to validate on and, where there are any, to test on.
     transform : Transform
         How students get pictures.
     """
@@ -46,6 +49,11 @@ class Ready:
     classes: tuple[str, ...] | None
     seen: list[Seen]
     transform: Transform
+
+    @property
+    def shown(self) -> list[Seen]:
+        """Of the parts that the teacher is asked about."""
+        return self.seen[: len(self.material.shown_parts)]
 
     @property
     def file(self) -> AnswerFile | None:
@@ -79,11 +87,14 @@ def get_ready(
     if isinstance(source, AnswerFile):
         answered = source.rows_of(collections.learn.names) >= 0
         own = own or source.classes
+    asking.check_classes(own)
     material = collections.cut(calls, schooling.seed, answered)
-    if own:
-        check(candidates(schooling.method, len(own)), schooling.model, len(own), side)
-    seen = [part.looked_at(side, report) for part in material.shown_parts]
+    count = len(own or asking.classes or ()) or SUPPOSED
+    check(candidates(schooling.method, count), schooling.model, count, side)
+    seen = [part.looked_at(side, report) for part in material.parts]
     transform = Transform(side, side // 8, flip, *scale_of(seen[0].pixels))
+    if schooling.model not in models.NAMES:
+        exported(Program(models.new(schooling.model, count), transform), side)
     return Ready(material, asking, source, schooling, own, seen, transform)
 
 
@@ -93,15 +104,15 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
     lines = [f"{shown:,} answers are read from {ready.file.path}"] if ready.file else []
     if ready.file is None:
         own = ready.asking.own(ready.source, ready.transform)
-        keys = torch.cat([one.keys for one in ready.seen])
+        keys = torch.cat([one.keys for one in ready.shown])
         view = ready.asking.view(own, ready.transform, ready.schooling.seed)
-        known = purse.ledger(own.name, view, None).known()
+        known = purse.ledger(own.name, view).known()
         missing = len(keys[~torch.isin(keys, known)].unique())
         purse.check(missing)
         lines.append(f"{shown:,} pictures for teacher {own.name[:60]} ({own.about})")
         lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
     material, schooling = ready.material, ready.schooling
-    names = candidates(schooling.method, len(ready.classes or ()) or 10)
+    names = candidates(schooling.method, len(ready.classes or ()) or SUPPOSED)
     fewer = len(curve_sizes(len(material.learn)))
     tested = f"{len(material.test):,} test" if material.test else "no further images test"
     lines.append(

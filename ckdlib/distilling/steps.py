@@ -1,6 +1,6 @@
 """The steps of a distillation after it is ready: asked, kept, finished."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
@@ -11,7 +11,7 @@ from ..files import read_tensors
 from ..images import Dataset, Images, load_dataset
 from ..images.packed import write_packed
 from ..images.pictures import Seen
-from ..reproducibility import sha256, versions
+from ..reproducibility import sha256, tensor_bytes, versions
 from ..study.workspace import Workspace
 from ..teachers.purse import Purse
 from .answering import Answers, asked, looked_up, understood
@@ -43,16 +43,16 @@ def ask(ready: Ready, purse: Purse, device: str, report: Report) -> Answers:
 
 def keep(ready: Ready, answers: Answers, place: Workspace, report: Report) -> Dataset:
     """The images as one file, and the logits where students find them."""
-    material, side = ready.material, ready.transform.crop
+    material = ready.material
     learn = Images(ready.seen[0].pixels, _labels(material.learn, answers.logits))
-    validate = _images(material.validate, side, answers.logits[len(learn) :], ready.seen, report)
-    test = validate
+    further = answers.logits[len(learn) :]
+    validate = test = Images(ready.seen[1].pixels, _labels(material.validate, further))
     if material.test is not None:
-        seen = material.test.looked_at(side, report)
-        test = Images(seen.pixels, _given(material.test))
-        _tell_copies(ready.seen, seen, report)
+        test = Images(ready.seen[2].pixels, _given(material.test))
+        _tell_copies(ready.seen[0], ready.seen[2], report)
     train = Images(*(torch.cat(both) for both in zip(_both(learn), _both(validate), strict=True)))
-    name = sha256(answers.digest, str(material.learn.index.tolist()))[:16]
+    held = (*_both(train), *_both(test))
+    name = sha256(*map(tensor_bytes, held), str((answers.classes, ready.transform)))[:16]
     path = place.results / "images" / f"{name}.safetensors"
     write_packed(path, "own", train, test, answers.classes, ready.transform)
     dataset = load_dataset(str(path), path.parent, path.parent)
@@ -75,15 +75,8 @@ def _given(part: Part) -> Tensor:
     return part.labels
 
 
-def _images(part: Part, side: int, logits: Tensor, shown: Sequence[Seen], report: Report) -> Images:
-    """Those that validate: opened already where they were shown."""
-    if part.labels is None:
-        return Images(shown[1].pixels, logits.argmax(1))
-    return Images(part.looked_at(side, report).pixels, part.labels)
-
-
-def _tell_copies(shown: Sequence[Seen], test: Seen, report: Report) -> None:
-    copies = int(torch.isin(test.keys, shown[0].keys).sum())
+def _tell_copies(learned: Seen, test: Seen, report: Report) -> None:
+    copies = int(torch.isin(test.keys, learned.keys).sum())
     if copies:
         report(
             f"WARNING: {copies:,} of the {len(test.keys):,} test images are among those learned "

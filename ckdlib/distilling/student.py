@@ -1,5 +1,6 @@
 """A student as it is used: a file that tells how, predictions, programs for other places."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .. import models
+from .. import models, origins
 from ..errors import InputError
 from ..files import Damaged, read_tensors, replacing, write_json, write_tensors
 from ..images import Transform
@@ -138,7 +139,9 @@ class Student:
         write_tensors(place / WEIGHTS, self.program.net.state_dict(), card=json.dumps(self.card))
         write_json(place / CARD, dict(self.card))
         saved = Student(self.program, self.card, place)
-        if self.card["model"] not in models.NAMES:
+        if self.card["model"] in models.NAMES:
+            (place / PROGRAM).unlink(missing_ok=True)
+        else:
             saved.export(place / PROGRAM)
         return saved
 
@@ -153,14 +156,17 @@ class Student:
         Raises
         ------
         InputError
-            For another suffix, or where what ONNX needs is not installed.
+            For another suffix, a network that cannot be exported, or where what ONNX needs is not
+            installed.
         """
         path = Path(path).expanduser()
         if path.suffix not in (".pt2", ".onnx"):
             raise InputError(f"{path}: a program is a .pt2 (torch.export) or an .onnx")
-        example = (torch.zeros(2, self.size, self.size, 3, dtype=torch.uint8),)
-        batch = {0: torch.export.Dim("batch")}
-        made = torch.export.export(self.program.eval(), example, dynamic_shapes=(batch,))
+        if isinstance(self.program, Program):
+            made = exported(self.program, self.size)
+        else:
+            assert self.folder is not None
+            made = _opened(self.folder / PROGRAM)
         with replacing(path) as beside, catch_warnings(action="ignore"):
             if path.suffix == ".pt2":
                 with open(beside, "wb") as file:
@@ -168,6 +174,36 @@ class Student:
             else:
                 _onnx(made, beside)
         return path
+
+
+def exported(program: Program, size: int) -> torch.export.ExportedProgram:
+    """A program for any number of images of `size` pixels.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be one.
+    """
+    example = (torch.zeros(2, size, size, 3, dtype=torch.uint8),)
+    plain = copy.deepcopy(program).to(memory_format=torch.contiguous_format).eval()
+    batch = {0: torch.export.Dim("batch")}
+    try:
+        return torch.export.export(plain, example, dynamic_shapes=(batch,))
+    except Exception as error:
+        why = origins.place(error)
+        raise InputError(
+            f"the student's network cannot be exported for any number of images ({why}); "
+            "let its forward use shapes of tensors as they are, and no Python values of tensors"
+        ) from None
+
+
+def _opened(path: Path) -> torch.export.ExportedProgram:
+    if not path.is_file():
+        raise Damaged(path, "it is not there", "make the student again")
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        raise Damaged(path, origins.place(error), "make the student again") from None
 
 
 def _onnx(program: torch.export.ExportedProgram, path: Path) -> None:
@@ -178,7 +214,9 @@ def _onnx(program: torch.export.ExportedProgram, path: Path) -> None:
         raise InputError(
             f'{error.name} is not installed, and ONNX needs it: pip install "ckdlib[export]"'
         ) from None
-    made = torch.onnx.export(program, dynamo=True, input_names=["images"], output_names=["logits"])
+    made = torch.onnx.export(
+        program, dynamo=True, verbose=False, input_names=["images"], output_names=["logits"]
+    )
     assert made is not None
     made.save(str(path))
 
@@ -209,8 +247,7 @@ def load_student(folder: str | Path) -> Student:
     except (KeyError, ValueError, TypeError, AssertionError):
         raise Damaged(path, "it holds no card", "make it again") from None
     if card["model"] not in models.NAMES:
-        exported = torch.export.load(places[0] / PROGRAM).module()
-        return Student(exported, card, places[0])
+        return Student(_opened(places[0] / PROGRAM).module(), card, places[0])
     net = models.new(card["model"], len(card["classes"]))
     net.load_state_dict(state)
     return Student(Program(net, transform).eval(), card, places[0])

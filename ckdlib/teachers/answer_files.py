@@ -61,24 +61,16 @@ class AnswerFile:
     def rows_of(self, pictures: Sequence[str]) -> Tensor:
         """Where each picture's answer stands, -1 where there is none.
 
-        A name is that of the picture's path within its folder, else of its file alone where no two
-        pictures share it.
+        An answer is about the picture whose path ends in its name, or the other way: with or
+        without the folders before, and without the picture's suffix, but never about one of two
+        pictures (or answers) that it could be about.
 
         Raises
         ------
         InputError
             If no answer is about any of the pictures.
         """
-        whole = {name: row for row, name in enumerate(self.names)}
-        short = _alone(self.names)
-        own = _alone(pictures)
-        rows = []
-        for name in pictures:
-            base = PurePosixPath(name).name
-            found = whole.get(name, whole.get(PurePosixPath(name).stem, -1))
-            if found < 0 and base in own:
-                found = short.get(base, short.get(PurePosixPath(base).stem, -1))
-            rows.append(found)
+        rows = same_ends(pictures, self.names)
         if max(rows) < 0:
             raise InputError(
                 f"{self.path} holds answers about {self.names[0]!r} and others, and none of the "
@@ -88,13 +80,36 @@ class AnswerFile:
         return torch.tensor(rows)
 
 
-def _alone(names: Sequence[str]) -> dict[str, int]:
-    """File names that stand once -> where."""
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        base = PurePosixPath(name.replace("\\", "/")).name
-        places[base] = -1 if base in places else place
-    return {base: place for base, place in places.items() if place >= 0}
+def same_ends(pictures: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Of each picture the place of the one name that ends as its path does; -1 where none is."""
+    answers = [_parts(name) for name in names]
+    rows = [-1] * len(pictures)
+    for without_suffix in (False, True):
+        own = [_parts(name, without_suffix) for name in pictures]
+        for depth in sorted({len(parts) for parts in own + answers}, reverse=True):
+            theirs, mine = _by_end(answers, depth), _by_end(own, depth)
+            for end in mine.keys() & theirs.keys():
+                picture, answer = mine[end], theirs[end]
+                if min(picture, answer) < 0 or rows[picture] >= 0:
+                    continue
+                if depth == min(len(own[picture]), len(answers[answer])):
+                    rows[picture] = answer
+    return rows
+
+
+def _parts(name: str, without_suffix: bool = False) -> tuple[str, ...]:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return (path.with_suffix("") if without_suffix and path.suffix else path).parts
+
+
+def _by_end(names: Sequence[tuple[str, ...]], depth: int) -> dict[tuple[str, ...], int]:
+    """Last parts -> where they stand, -1 where two names share them."""
+    places: dict[tuple[str, ...], int] = {}
+    for place, parts in enumerate(names):
+        if len(parts) >= depth:
+            end = parts[-depth:]
+            places[end] = -1 if end in places else place
+    return places
 
 
 def read_answers(path: Path, classes: Sequence[str] | None = None) -> AnswerFile:
@@ -113,12 +128,16 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> AnswerFile
         If the file cannot be read, is of another layout, or holds an image twice, a class that is
         not there or values that are no numbers.
     """
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"answers in {path}: give one of {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"a teacher {path}: give MODULE:FUNCTION, FILE.py:FUNCTION, or answers in one of "
+            f"{', '.join(SUFFIXES)}"
+        )
     if not path.is_file():
         raise InputError(f"no file {path} of answers")
     try:
-        found = _npz(path, classes) if path.suffix == ".npz" else _table(path, classes)
+        is_npz = path.suffix.lower() == ".npz"
+        found = _npz(path, classes) if is_npz else _table(path, classes)
     except ImportError:
         raise InputError(
             'parquet needs pyarrow: pip install "ckdlib[parquet]", or give CSV'
@@ -173,11 +192,10 @@ def _npz(path: Path, classes: Sequence[str] | None) -> AnswerFile:
 
 
 def _table(path: Path, classes: Sequence[str] | None) -> AnswerFile:
-    table = (
-        pd.read_csv(path, dtype={name: str for name in IMAGES})
-        if path.suffix == ".csv"
-        else (pd.read_parquet(path))
-    )
+    if path.suffix.lower() == ".csv":
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    else:
+        table = pd.read_parquet(path)
     columns = {str(name).lower(): name for name in table.columns}
     key = next((columns[name] for name in IMAGES if name in columns), None)
     if key is None:
@@ -186,8 +204,10 @@ def _table(path: Path, classes: Sequence[str] | None) -> AnswerFile:
     value = _value_column(columns)
     if word is not None and value is not None:
         return _long(path, table, key, word, *value, classes)
-    others = [name for name in table.columns if name != key]
-    values = table[others].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    numbers = table.drop(columns=[key, *([] if word is None else [word])])
+    numbers = numbers.apply(pd.to_numeric, errors="coerce").dropna(axis="columns", how="all")
+    others = [name for name in numbers.columns if not str(name).startswith("Unnamed:")]
+    values = numbers[others].to_numpy(np.float32, copy=True)
     names = table[key].astype(str).tolist()
     if values.shape[1] < 2:
         raise InputError(f"{path} has {values.shape[1]} columns of answers; {LAYOUT}")
@@ -213,9 +233,10 @@ def _long(
 ) -> AnswerFile:
     """A line for each image and class."""
     named = tuple(map(str, classes)) if classes else tuple(sorted(table[word].astype(str).unique()))
-    codes = pd.Categorical(table[word].astype(str), categories=named).codes
+    said = table[word].astype(str)
+    codes = pd.Index(named).get_indexer(said)
     if (codes < 0).any():
-        strange = table[word].astype(str)[codes < 0].iloc[0]
+        strange = said[codes < 0].iloc[0]
         raise InputError(
             f"{path} speaks of class {strange!r}, which is none of {', '.join(named[:8])}"
         )
@@ -225,7 +246,11 @@ def _long(
     column = table.groupby(place).cumcount().to_numpy()
     shape = (len(names), int(column.max()) + 1)
     top, values = np.full(shape, -1), np.zeros(shape, np.float32)
-    top[place, column], values[place, column] = codes, table[value]
+    numbers = pd.to_numeric(table[value], errors="coerce").to_numpy(np.float32)
+    if np.isnan(numbers).any():
+        name, said = table.loc[np.isnan(numbers), [key, value]].iloc[0]
+        raise InputError(f"{path} gives {said!r} about {name!r}, which is no number; leave it out")
+    top[place, column], values[place, column] = codes, numbers
     if kind == "logits":
         if shape[1] != len(named) or (top < 0).any():
             kind = f"logits of some of {len(named)} classes"

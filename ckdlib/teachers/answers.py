@@ -75,6 +75,8 @@ def checked_answers(
 def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
     wanted = f"[{count}, {classes or 'classes'}]"
     try:
+        if isinstance(answer, list | tuple) and hasattr(next(iter(answer), None), "shape"):
+            answer = torch.stack([torch.as_tensor(one) for one in answer])
         found = torch.as_tensor(answer)
     except (TypeError, ValueError, RuntimeError):
         found = None
@@ -83,6 +85,8 @@ def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
             f"the teacher gave {_described(answer)} for {count} images; it must give an array of "
             f"logits {wanted}"
         )
+    if found.ndim == 1 and count == 1:
+        found = found[None]
     shape = list(found.shape)
     if found.ndim > 2 and found.numel() == count * shape[-1]:
         found = found.reshape(count, shape[-1])  # axes of length one

@@ -25,6 +25,7 @@ from .weights import read_card
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # mistakes of the code, which asking again does not mend
 MISTAKES = (TypeError, NameError, AttributeError, ImportError, SyntaxError, NotImplementedError)
+TAKES = ("images", "inputs")  # what a function is shown: uint8 images or network inputs
 LONGEST = 60.0  # seconds between two attempts
 Report = Callable[[str], None]
 
@@ -75,15 +76,15 @@ def own_teacher(
             f"a teacher cannot be {type(teacher).__name__}; give a function, a torch module or a "
             "file of answers"
         )
-    if takes not in ("images", "inputs"):
-        raise InputError(f"a teacher that takes {takes!r}; choose images or inputs")
     is_module = isinstance(teacher, nn.Module)
     if not is_module and takes == "images" and preprocess is None:
         own = name or _called(teacher)
         return OwnTeacher(own, lambda images: _scores(teacher(images)), "uint8 images")
-    prepare, about = (preprocess, "as preprocess makes them") if preprocess else (None, "")
-    if prepare is None:
+    if preprocess is None:
         prepare, about = _own_inputs(teacher, transform)
+    else:
+        told = repr(preprocess)
+        prepare, about = preprocess, f"of {_called(preprocess) if ' at 0x' in told else told}"
     if is_module:
         teacher.eval().to(device)
 

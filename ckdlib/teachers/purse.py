@@ -75,9 +75,9 @@ class Purse:
                 "budget"
             )
 
-    def ledger(self, teacher: str, view: str, classes: int | None) -> Ledger:
+    def ledger(self, teacher: str, view: str) -> Ledger:
         """The kept answers of one teacher about pictures as they are shown."""
-        return Ledger(self.folder, teacher, DATASET, view, classes=classes)
+        return Ledger(self.folder, teacher, DATASET, view)
 
     def ask(
         self,
@@ -86,6 +86,7 @@ class Purse:
         shown: Shown,
         batch: int,
         report: Report,
+        classes: int | None = None,
     ) -> Tensor:
         """The teacher's answers about pictures; those never asked before cost a call.
 
@@ -98,6 +99,8 @@ class Purse:
             Pictures shown at a time, of one size, whose answers are then kept.
         report : callable
             Is told how far it has come.
+        classes : int, optional
+            That an answer must have: the first batch that has another number is the last.
 
         Returns
         -------
@@ -117,9 +120,19 @@ class Purse:
         def cut(missing: Tensor) -> Iterator[Tensor]:
             self.check(len(missing))
             parts = _of_one_size(missing, shown, place, batch)
-            yield from progress(parts, len(parts), "asking the teacher", report, "batch")
+            for part in progress(parts, len(parts), "asking the teacher", report, "batch"):
+                yield part
+                if part is parts[0]:
+                    self._check_width(ledger.kept(part).shape[1], classes)
 
         return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
+
+    def _check_width(self, found: int, classes: int | None) -> None:
+        if classes is not None and found != classes:
+            raise InputError(
+                f"the teacher gives {found} answers an image, but there are {classes} classes; "
+                "name its classes in its order (teacher_classes); what it answered is kept"
+            )
 
 
 def _of_one_size(missing: Tensor, shown: Shown, place: dict[int, int], batch: int) -> list[Tensor]:

@@ -15,7 +15,9 @@ from ..errors import InputError, choose
 
 KINDS = ("logits", "probabilities", "log-probabilities")
 TOLERANCE = 0.01  # by which the sum of probabilities may be off
+BELOW = 1e-4  # by which a probability may be below 0
 LOW = 50.0  # per cent right, below which a teacher is doubted
+FEWEST_JUDGED = 20  # pictures of which another order can be told
 FAR_BETTER = 20.0  # points by which another order of the classes must be better to be told
 
 
@@ -46,19 +48,20 @@ def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
     """
     if kind is not None:
         choose("kind of answers", kind, KINDS)
-    found = _noticed(answers)
-    if kind not in (None, "logits", found):
+    found = _noticed(answers) if kind is None else kind
+    if found == "doubtful":
         raise InputError(
-            f"the teacher's answers are said to be {kind}, but row 0 sums to "
-            f"{_sum(answers[0], kind):.4g}; give rows that sum to one, or say what they are"
+            f"the teacher's answers lie in 0 to 1 and {_worst(answers)}: no probabilities of "
+            "classes that exclude each other; say that they are logits (answers='logits'), or make "
+            "them sum to one"
         )
-    if kind is None and found == "doubtful":
+    shares = answers.double().exp() if kind == "log-probabilities" else answers
+    if kind not in (None, "logits") and not _are_shares(shares):
         raise InputError(
-            f"the teacher's answers lie in 0 to 1 and row 0 sums to {_sum(answers[0], ''):.4g}: no "
-            "probabilities of classes that exclude each other; say that they are logits "
-            "(answers='logits'), or make them sum to one"
+            f"the teacher's answers are said to be {kind}, but {_worst(shares)}, the least is "
+            f"{shares.min():.4g}; give rows that sum to one, or say what they are (answers)"
         )
-    kind = kind or found
+    kind = found
     values = answers.double()
     rule = "answers taken as logits"
     if kind == "probabilities":
@@ -71,18 +74,25 @@ def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
 
 
 def _noticed(answers: Tensor) -> str:
-    sums = answers.double().sum(1)
-    if (answers >= 0).all() and (answers <= 1 + TOLERANCE).all():
-        return "probabilities" if ((sums - 1).abs() < TOLERANCE).all() else "doubtful"
-    if (answers <= TOLERANCE).all():
-        totals = answers.double().logsumexp(1)
-        if (totals.abs() < TOLERANCE).all():
-            return "log-probabilities"
+    if (answers >= -BELOW).all() and (answers <= 1 + TOLERANCE).all():
+        return "probabilities" if _are_shares(answers) else "doubtful"
+    if (answers <= TOLERANCE).all() and _are_shares(answers.double().exp()):
+        return "log-probabilities"
     return "logits"
 
 
-def _sum(row: Tensor, kind: str | None) -> float:
-    return (row.double().exp() if kind == "log-probabilities" else row.double()).sum().item()
+def _off(shares: Tensor) -> Tensor:
+    return (shares.double().sum(1) - 1).abs()
+
+
+def _are_shares(rows: Tensor) -> bool:
+    return bool((rows >= -BELOW).all() and (_off(rows) < TOLERANCE).all())
+
+
+def _worst(shares: Tensor) -> str:
+    """'row 3 sums to 1.7', of the row that is farthest from one."""
+    row = int(_off(shares).argmax())
+    return f"row {row} sums to {shares[row].double().sum():.4g}"
 
 
 def from_top_k(classes: Tensor, values: Tensor, count: int, kind: str) -> tuple[Tensor, str]:
@@ -109,8 +119,8 @@ def from_top_k(classes: Tensor, values: Tensor, count: int, kind: str) -> tuple[
     Raises
     ------
     InputError
-        If a row sums to more than one or holds no probabilities, or logits were given: they say
-        nothing of the other classes.
+        If a row sums to more than one, holds a class twice or no probabilities, or logits were
+        given: they say nothing of the other classes.
     """
     if kind not in ("probabilities", "log-probabilities"):
         raise InputError(
@@ -118,6 +128,9 @@ def from_top_k(classes: Tensor, values: Tensor, count: int, kind: str) -> tuple[
             "nothing of the others; give probabilities or log-probabilities"
         )
     there = classes >= 0
+    ordered = torch.where(there, classes, -1 - torch.arange(classes.shape[1])).sort(1).values
+    if (twice := (ordered.diff(dim=1) == 0).any(1)).any():
+        raise InputError(f"row {int(twice.nonzero()[0])} holds a class twice; give each once")
     given = values.double().exp() if kind == "log-probabilities" else values.double()
     given = torch.where(there, given, 0.0)
     total = given.sum(1)
@@ -169,13 +182,13 @@ class Agreement(NamedTuple):
     """How often a teacher is right, in per cent."""
 
     right: float
-    at_best: float  # if its classes stood in the order that fits best
-    order: tuple[int, ...]  # that order: our class -> its column
+    at_best: float  # if its classes stood in the order that fits other pictures best
+    order: tuple[int, ...]  # that which fits all: our class -> its column
 
     def warning(self, classes: Sequence[str]) -> str:
         """What is to be said of it; '' if nothing is."""
         if self.at_best - self.right > FAR_BETTER:
-            first = next(i for i, column in enumerate(self.order) if column != i)
+            first = next((i for i, column in enumerate(self.order) if column != i), 0)
             return (
                 f"another order of the classes would fit far better: {self.at_best:.1f} % right "
                 f"instead of {self.right:.1f} %; what stands as {classes[first]!r} seems to be "
@@ -193,15 +206,37 @@ class Agreement(NamedTuple):
 def agreement(answers: Tensor, labels: Tensor) -> Agreement:
     """Compare a teacher's best classes with labels, in their order and in the best one.
 
+    That is found on every other picture of a class and measured on those between, and the other
+    way: on the pictures that it was found on, some order fits better by chance. Of fewer pictures
+    than FEWEST_JUDGED it is their own.
+
     Parameters
     ----------
     answers : Tensor [N, C]
     labels : Tensor [N]
     """
-    count = answers.shape[1]
+    share, by_class = 100 / max(1, len(labels)), labels.argsort(stable=True)
+    labels, said = labels[by_class], answers.argmax(1)[by_class]
+    tables = [_table(labels[i::2], said[i::2], answers.shape[1]) for i in (0, 1)]
+    both = tables[0] + tables[1]
+    right = share * both.trace().item()
+    if len(labels) < FEWEST_JUDGED:
+        return Agreement(right, right, tuple(range(len(both))))
+    best = sum(_fitting(tables[1 - i], tables[i]) for i in (0, 1))
+    return Agreement(right, share * best, tuple(_order(both).tolist()))
+
+
+def _table(labels: Tensor, said: Tensor, count: int) -> np.ndarray:
     table = np.zeros((count, count), int)
-    np.add.at(table, (labels.numpy(), answers.argmax(1).numpy()), 1)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    share = 100 / max(1, len(labels))
-    best = tuple(columns.tolist())
-    return Agreement(share * table.trace().item(), share * table[rows, columns].sum().item(), best)
+    np.add.at(table, (labels.numpy(), said.numpy()), 1)
+    return table
+
+
+def _order(table: np.ndarray) -> np.ndarray:
+    """Of each class the column that fits best, its own where that fits as well."""
+    own = np.eye(len(table), dtype=int)
+    return linear_sum_assignment((len(table) + 1) * table + own, maximize=True)[1]
+
+
+def _fitting(found_on: np.ndarray, measured_on: np.ndarray) -> int:
+    return measured_on[np.arange(len(found_on)), _order(found_on)].sum().item()

@@ -1,0 +1,154 @@
+"""Teachers of one's own: functions, modules, names of them; asked with patience."""
+
+import pytest
+import torch
+from torch import nn
+
+from ckdlib.errors import InputError
+from ckdlib.images.views import Transform
+from ckdlib.teachers import weights_path
+from ckdlib.teachers.callables import KeptTeacher, load_object, own_teacher, patient
+from ckdlib.teachers.weights import load_teacher
+
+TRANSFORM = Transform(8, 1, True, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
+IMAGES = torch.randint(256, (3, 8, 8, 3), dtype=torch.uint8)
+
+
+class Kept(nn.Module):
+    """Gives back what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs):
+        assert not self.training
+        return inputs * self.weight
+
+
+def test_a_function_is_shown_the_images_and_is_known_by_its_name():
+    own = own_teacher(lambda images: images, TRANSFORM)
+    assert own.ask(IMAGES) is IMAGES and own.about == "uint8 images"
+    assert "lambda" in own.name and __name__ in own.name
+    assert own_teacher(own.ask, TRANSFORM, "version 3").name == "version 3"
+    answer = type("Output", (), {"logits": IMAGES})
+    assert own_teacher(lambda images: answer, TRANSFORM).ask(IMAGES) is IMAGES
+
+
+def scaled(mean, std):
+    values = IMAGES.permute(0, 3, 1, 2).float() / 255
+    return (values - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+
+
+def test_a_module_is_shown_network_inputs():
+    wanted = scaled(TRANSFORM.mean, TRANSFORM.std)
+    own = own_teacher(Kept(), TRANSFORM)
+    assert torch.allclose(own.ask(IMAGES), wanted, atol=1e-6) and "of the student" in own.about
+    asked = own_teacher(lambda inputs: inputs, TRANSFORM, takes="inputs")
+    assert torch.allclose(asked.ask(IMAGES), wanted, atol=1e-6)
+    prepared = own_teacher(Kept(), TRANSFORM, preprocess=lambda images: images / 51)
+    assert torch.allclose(prepared.ask(IMAGES), IMAGES.permute(0, 3, 1, 2) / 51, atol=1e-6)
+
+
+def test_a_module_of_timm_is_shown_what_its_configuration_says():
+    net = Kept()
+    net.pretrained_cfg = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.5, 0.5), "input_size": (3, 8, 8)}
+    own = own_teacher(net, TRANSFORM)
+    assert torch.allclose(own.ask(IMAGES), scaled((0.1, 0.2, 0.3), (0.5,) * 3), atol=1e-5)
+    net.pretrained_cfg["input_size"] = (3, 12, 10)
+    assert own_teacher(net, TRANSFORM).ask(IMAGES).shape == (3, 3, 12, 10)
+
+
+def test_a_module_is_known_by_its_weights_and_its_preparation():
+    one, other = Kept(), Kept()
+    name = own_teacher(one, TRANSFORM).name
+    assert name == own_teacher(other, TRANSFORM).name
+    other.weight.data += 1
+    assert name != own_teacher(other, TRANSFORM).name
+    ways = [nn.ReLU(), nn.GELU(), lambda x: x / 255, None]
+    assert len({own_teacher(one, TRANSFORM, preprocess=way).about for way in ways}) == 4
+    about = own_teacher(one, TRANSFORM, preprocess=ways[2]).about
+    assert " at 0x" not in about  # the same in the next process
+
+
+def test_a_teacher_of_this_library_is_asked_from_its_file(teachers, digits):
+    path = weights_path(teachers, "digits", "resnet14")
+    net, _ = load_teacher(path, digits, "resnet14", torch.device("cpu"))
+    asked, images = KeptTeacher(path), digits.test.pixels[:20]
+    cut = digits.transform
+    inputs = images.permute(0, 3, 1, 2).float() / 255
+    inputs = (inputs - torch.tensor(cut.mean).view(3, 1, 1)) / torch.tensor(cut.std).view(3, 1, 1)
+    assert torch.allclose(asked(images), net(inputs), atol=1e-4)
+    plain = images[:, :1, :1].expand(-1, 8, 8, -1)
+    larger = images[:, :1, :1].expand(-1, 20, 11, -1)
+    assert torch.allclose(asked(larger), asked(plain), atol=1e-4)
+    with pytest.raises(InputError, match="no file .*nowhere.safetensors of a teacher"):
+        KeptTeacher(path.with_name("nowhere.safetensors"))
+
+
+def test_objects_are_loaded_by_name(tmp_path, monkeypatch):
+    (tmp_path / "mine_of_test.py").write_text(
+        "def teach(x):\n    return x + 1\n\nteach.name = 'A'\n"
+    )
+    assert load_object(f"{tmp_path}/mine_of_test.py:teach")(1) == 2
+    monkeypatch.chdir(tmp_path)
+    assert load_object("mine_of_test:teach").name == "A"
+    (tmp_path / "broken_of_test.py").write_text("raise OSError('no\\nkey')")
+    for text, says in (
+        ("nowhere.py:teach", "no file nowhere.py"),
+        ("no.such_module:teach", "no.such_module cannot be imported"),
+        ("broken_of_test.py:teach", r"cannot be imported \(OSError: no\)"),
+        ("mine_of_test:other", "mine_of_test has no 'other'"),
+        (":teach", "write MODULE:FUNCTION"),
+    ):
+        with pytest.raises(InputError, match=says):
+            load_object(text)
+
+
+def test_what_cannot_be_asked_is_refused():
+    with pytest.raises(InputError, match="a teacher cannot be int"):
+        own_teacher(5, TRANSFORM)
+
+
+def failing(times, error, seen):
+    def ask(images):
+        seen.append(len(images))
+        if len(seen) <= times:
+            raise error
+        return "answer"
+
+    return ask
+
+
+def test_a_batch_that_failed_is_asked_again():
+    seen, said = [], []
+    asked = patient(failing(2, ConnectionError("gone\naway"), seen), 3, 0.0, said.append)
+    assert asked(IMAGES) == "answer" and seen == [3, 3, 3]
+    assert len(said) == 2 and "(ConnectionError: gone); asked again in 0 s" in said[0]
+
+
+def test_waits_are_twice_as_long_each_time(monkeypatch):
+    slept = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    with pytest.raises(InputError, match="failed 9 times"):
+        patient(failing(99, OSError("x"), []), 9, 1.5, str)(IMAGES)
+    assert slept == [1.5, 3, 6, 12, 24, 48, 60, 60]
+
+
+@pytest.mark.parametrize("error, times, says", [
+    (ConnectionError("gone"), 4, r"failed 4 times \(ConnectionError: gone\) at 3 pictures"),
+    (TypeError("no"), 1, r"for a mistake in it \(TypeError: no\).*the same call goes on"),
+    (InputError("own line"), 1, "^own line$"),
+])  # fmt: skip
+def test_patience_ends(error, times, says):
+    seen = []
+    with pytest.raises(InputError, match=says):
+        patient(failing(99, error, seen), 4, 0.0, str)(IMAGES)
+    assert len(seen) == times
+
+
+def test_a_stop_is_obeyed_at_once():
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        patient(failing(99, KeyboardInterrupt(), seen), 4, 0.0, str)(IMAGES)
+    assert len(seen) == 1

@@ -1,0 +1,111 @@
+"""A purse: each picture costs one call, ever, whoever asks; the budget is kept before any."""
+
+import pytest
+import torch
+
+from ckdlib.errors import InputError
+from ckdlib.teachers.callables import OwnTeacher
+from ckdlib.teachers.purse import Purse, Shown
+
+
+class Asked:
+    """A teacher that answers with the mean of each picture."""
+
+    def __init__(self, name="mean", width=3):
+        self.shapes, self.width = [], width
+        self.own = OwnTeacher(name, self, "as they are")
+
+    def __call__(self, images):
+        self.shapes.append(tuple(images.shape))
+        return images.float().mean((1, 2, 3))[:, None] + torch.arange(self.width)
+
+
+def shown(keys, sides=None):
+    sides = sides or [4] * len(keys)
+    shapes = torch.tensor([[side, 5] for side in sides])
+
+    def picture(place):
+        return torch.full((sides[place], 5, 3), int(keys[place]), dtype=torch.uint8)
+
+    return Shown(torch.tensor(keys), shapes, picture)
+
+
+def ask(purse, asked, pictures, batch=4, view="whole", classes=None):
+    ledger = purse.ledger(asked.own.name, view)
+    return purse.ask(ledger, asked.own, pictures, batch, str, classes)
+
+
+def test_a_picture_is_asked_about_once_and_at_its_own_size(tmp_path):
+    purse, asked = Purse(tmp_path), Asked()
+    keys, sides = [7, 9, 3, 7, 5, 11], [4, 6, 6, 4, 6, 4]
+    answers = ask(purse, asked, shown(keys, sides), batch=2)
+    assert answers[:, 0].tolist() == keys and purse.calls == 5
+    assert sorted(asked.shapes) == [(1, 6, 5, 3), (2, 4, 5, 3), (2, 6, 5, 3)]
+    again, further = Asked(), Asked()
+    assert ask(purse, again, shown(keys[::-1], sides[::-1]))[:, 0].tolist() == keys[::-1]
+    assert again.shapes == []
+    ask(purse, further, shown([3, 200], [6, 4]))
+    assert further.shapes == [(1, 4, 5, 3)] and purse.calls == 6
+
+
+def test_one_folder_is_one_purse(tmp_path):
+    purse = Purse(tmp_path, budget=5)
+    ask(purse, Asked("one"), shown([1, 2]))
+    ask(purse, Asked("other"), shown([1, 2]))
+    late = Asked("one")
+    says = "3 calls are needed, and 4 calls are made, of a budget of 5; 1 more calls fit"
+    with pytest.raises(InputError, match=says):
+        ask(purse, late, shown([1, 3, 4]), view="another")
+    assert late.shapes == [] and purse.calls == 4
+    ask(purse, late, shown([1, 2, 3]))
+    assert purse.calls == 5
+    ask(purse, late, shown([3, 2, 1]))  # what is paid for is never refused
+
+
+@pytest.mark.parametrize("price, budget, calls", [
+    (0.1, 0.3, 3), (0.1, 0.299, 2), (None, 4, 4), (None, 3.9, 3), (0.0, 0.0, 50), (7, 6, 0),
+])  # fmt: skip
+def test_the_budget_in_money(tmp_path, price, budget, calls):
+    purse = Purse(tmp_path, price, budget)
+    purse.check(calls)
+    if calls < 50:
+        with pytest.raises(InputError, match=f"; {calls} more calls fit"):
+            purse.check(calls + 1)
+
+
+def test_the_bill():
+    assert Purse(None, 0.002).bill(1000) == "1,000 calls, 2.00 at 0.002 each"
+    assert Purse(None).bill(1000) == "1,000 calls" and Purse(None).cost(3) is None
+    assert Purse(None, 2.5).cost(3) == 7.5
+
+
+@pytest.mark.parametrize("price, budget", [(-1, None), (float("nan"), None), (None, -0.1)])
+def test_a_price_and_a_budget_are_at_least_0(tmp_path, price, budget):
+    with pytest.raises(InputError, match="give a number of at least 0"):
+        Purse(tmp_path, price, budget)
+
+
+def test_answers_before_a_failure_are_kept(tmp_path):
+    purse, asked = Purse(tmp_path), Asked()
+
+    def fails(images):
+        if len(asked.shapes) == 2:
+            raise KeyboardInterrupt
+        return asked(images)
+
+    with pytest.raises(KeyboardInterrupt):
+        ledger = purse.ledger("mean", "whole")
+        purse.ask(ledger, OwnTeacher("mean", fails, ""), shown(list(range(10))), 3, str)
+    assert purse.calls == 6
+    rest = Asked()
+    ask(purse, rest, shown(list(range(10))))
+    assert sum(shape[0] for shape in rest.shapes) == 4
+
+
+def test_answers_about_other_classes_end_it_after_a_batch_and_are_kept(tmp_path):
+    purse, asked = Purse(tmp_path), Asked(width=3)
+    with pytest.raises(InputError, match="gives 3 answers an image, but there are 2 classes; name"):
+        ask(purse, asked, shown(list(range(10))), classes=2)
+    assert len(asked.shapes) == 1 and purse.calls == 4
+    assert ask(purse, asked, shown(list(range(10))), classes=3).shape == (10, 3)
+    assert purse.calls == 10 and sum(shape[0] for shape in asked.shapes) == 10
