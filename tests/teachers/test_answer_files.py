@@ -140,7 +140,7 @@ SHARED = ["cat/0.png", "dog/0.png", "dog/1.png"]
     (SHARED, ["0", "1"], [-1, -1, 1]),
     (SHARED, ["x/cat/0.png", "y/cat/0.png", "dog/1.png"], [-1, -1, 2]),  # two answers could be
     (SHARED, ["bird/1.png", "1.jpg", "og/1.png"], [-1, -1, -1]),
-    (SHARED, ["bird/1.png"], [-1, -1, -1]),
+    (SHARED, ["bird/1.png", "x.png"], [-1, -1, -1]),
     (["/data/dog/1.png"], ["dog/1.png"], [0]),
     (["a.png", "a.jpg"], ["a", "a.png"], [1, -1]),
     (["img.0001.png"], ["img.0001"], [0]),
