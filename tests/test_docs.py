@@ -125,7 +125,7 @@ def test_a_teacher_of_ones_own_as_its_page_says(tmp_path, monkeypatch, capsys):
         if words[3] == "distill":
             few = [small.get(word, word) for word in words[3:]]
             assert main([*few, "--steps", "4", "--jobs", "1", "--device", "cpu"]) == 0, words
-            assert "16 calls, 0.03 at 0.002 each; 0 made before" in capsys.readouterr().out
+            assert "16 calls (0.03 at 0.002 each); 0 made before" in capsys.readouterr().out
         elif words[3] == "predict":
             assert main(words[3:]) == 0
             assert capsys.readouterr().out.startswith("image,class,probability\n0.png,")

@@ -47,9 +47,10 @@ def keep(ready: Ready, answers: Answers, place: Workspace, report: Report) -> Da
     learn = Images(ready.seen[0].pixels, _labels(material.learn, answers.logits))
     further = answers.logits[len(learn) :]
     validate = test = Images(ready.seen[1].pixels, _labels(material.validate, further))
+    _tell_copies("validation", ready.seen[0], ready.seen[1], report)
     if material.test is not None:
         test = Images(ready.seen[2].pixels, _given(material.test))
-        _tell_copies(ready.seen[0], ready.seen[2], report)
+        _tell_copies("test", ready.seen[0], ready.seen[2], report)
     train = Images(*(torch.cat(both) for both in zip(_both(learn), _both(validate), strict=True)))
     held = (*_both(train), *_both(test))
     name = sha256(*map(tensor_bytes, held), str((answers.classes, ready.transform)))[:16]
@@ -75,12 +76,12 @@ def _given(part: Part) -> Tensor:
     return part.labels
 
 
-def _tell_copies(learned: Seen, test: Seen, report: Report) -> None:
-    copies = int(torch.isin(test.keys, learned.keys).sum())
+def _tell_copies(what: str, learned: Seen, others: Seen, report: Report) -> None:
+    copies = int(torch.isin(others.keys, learned.keys).sum())
     if copies:
         report(
-            f"WARNING: {copies:,} of the {len(test.keys):,} test images are among those learned "
-            "from: the test accuracy is too high"
+            f"WARNING: {copies:,} of the {len(others.keys):,} {what} images are among those "
+            f"learned from: the {what} accuracy is too high"
         )
 
 

@@ -129,8 +129,8 @@ def _own_inputs(teacher: Any, transform: Transform) -> tuple[Callable[[Tensor], 
         about = "of 224x224 pixels, as torchvision's for ImageNet (give preprocess for others)"
         mean, std = IMAGENET
     else:
-        sizes, about = [], "by the mean and deviation of the student's images"
-        mean, std = transform.mean, transform.std
+        sizes, mean, std = [], transform.mean, transform.std
+        about = f"scaled by the pictures' mean {mean}, deviation {std} (else give preprocess)"
     scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
     return v2.Compose([*sizes, *scaled]), about
 

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import InputError
+from ..files import locked
 from ..images.progress import Report, progress
 from .callables import OwnTeacher
 from .ledger import Ledger
@@ -53,10 +54,10 @@ class Purse:
         return sum(map(_length, self.folder.glob("*/calls-*.safetensors")))
 
     def bill(self, calls: int | None = None) -> str:
-        """'1,000 calls, 2.00 at 0.002 each', of so many (all that were made)."""
+        """'1,000 calls (2.00 at 0.002 each)', of so many (all that were made)."""
         count = self.calls if calls is None else calls
-        money = "" if self.price is None else f", {count * self.price:.2f} at {self.price:g} each"
-        return f"{count:,} calls{money}"
+        money = "" if self.price is None else f" ({count * self.price:.2f} at {self.price:g} each)"
+        return f"{count:,} call{'s' * (count != 1)}{money}"
 
     def cost(self, calls: int) -> float | None:
         """Of so many calls; None without a price."""
@@ -70,9 +71,9 @@ class Purse:
         if (made + further) * each > self.budget * (1 + 1e-9):
             left = int((self.budget * (1 + 1e-9) - made * each) / each) if each else 0
             raise InputError(
-                f"{self.bill(further)}, are needed beside {made:,} that were made, of a budget of "
-                f"{self.budget:g}; {max(0, left):,} more fit: choose fewer calls, or raise the "
-                "budget"
+                f"{self.bill(further)} more than the {made:,} that were made are too many for the "
+                f"budget of {self.budget:g}; {max(0, left):,} more fit: choose fewer calls, or "
+                "raise the budget"
             )
 
     def ledger(self, teacher: str, view: str) -> Ledger:
@@ -125,7 +126,8 @@ class Purse:
                 if part is parts[0]:
                     self._check_width(ledger.kept(part).shape[1], classes)
 
-        return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
+        with locked(self.folder / "lock"):  # one at a time, whoever the teacher is
+            return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
 
     def _check_width(self, found: int, classes: int | None) -> None:
         if classes is not None and found != classes:

@@ -53,7 +53,7 @@ def test_one_folder_is_one_purse(tmp_path):
     ask(purse, Asked("one"), shown([1, 2]))
     ask(purse, Asked("other"), shown([1, 2]))
     late = Asked("one")
-    says = "3 calls are needed, and 4 calls are made, of a budget of 5; 1 more calls fit"
+    says = "3 calls more than the 4 that were made are too many for the budget of 5; 1 more fit"
     with pytest.raises(InputError, match=says):
         ask(purse, late, shown([1, 3, 4]), view="another")
     assert late.shapes == [] and purse.calls == 4
@@ -69,12 +69,12 @@ def test_the_budget_in_money(tmp_path, price, budget, calls):
     purse = Purse(tmp_path, price, budget)
     purse.check(calls)
     if calls < 50:
-        with pytest.raises(InputError, match=f"; {calls} more calls fit"):
+        with pytest.raises(InputError, match=f"; {calls} more fit"):
             purse.check(calls + 1)
 
 
 def test_the_bill():
-    assert Purse(None, 0.002).bill(1000) == "1,000 calls, 2.00 at 0.002 each"
+    assert Purse(None, 0.002).bill(1000) == "1,000 calls (2.00 at 0.002 each)"
     assert Purse(None).bill(1000) == "1,000 calls" and Purse(None).cost(3) is None
     assert Purse(None, 2.5).cost(3) == 7.5
 
