@@ -259,20 +259,33 @@ class Found(NamedTuple):
     rows: list[Row]  # of all pictures, a method each
     choice: Choice
     fewer: list[Row]  # of the chosen method, from fewer pictures
+    calls: list[int]  # that would have bought these, and the choice
     curve: Curve | None  # of the chosen method; None where a single point makes none
     tested: int  # images that accuracies are of
 
 
-def learn(lesson: Class, validated: int, labelled: bool, report: Report) -> Found:
-    """Train, choose, and train the chosen method on fewer pictures."""
+def learn(lesson: Class, calls: int, validated: int, labelled: bool, report: Report) -> Found:
+    """Train, choose, and train the chosen method on fewer pictures.
+
+    Parameters
+    ----------
+    lesson : Class
+    calls : int
+        That were made, those about images that validate among them.
+    validated : int
+        Images that validate.
+    labelled : bool
+        Did people give the labels?
+    report : callable
+    """
     names = candidates(lesson.schooling.method, len(lesson.dataset.classes))
     check(names, lesson.schooling.model, len(lesson.dataset.classes), lesson.dataset.transform.crop)
     rows = lesson.train(names, [lesson.learned], report)
     choice = choose(rows, validated, labelled)
     fewer = lesson.train([choice.row["method"]], curve_sizes(lesson.learned), report)
     tested, points = len(lesson.dataset.test), [*fewer, choice.row]
+    bought = [round(row["n"] * calls / lesson.learned) for row in points]
     curve = None
     if fewer:
-        accuracies = [row["test_accuracy"] for row in points]
-        curve = fit_curve([row["n"] for row in points], accuracies, tested)
-    return Found(rows, choice, fewer, curve, tested)
+        curve = fit_curve(bought, [row["test_accuracy"] for row in points], tested)
+    return Found(rows, choice, fewer, bought, curve, tested)

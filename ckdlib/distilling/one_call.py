@@ -158,7 +158,8 @@ def distill(
     dataset = keep(ready, answers_found, place, report)
     lesson = Class(dataset, len(ready.material.learn), schooling, answers_found.digest, place)
     labelled = ready.material.learn.labels is not None
-    found = learn(lesson, len(ready.material.validate), labelled, report)
+    validated = len(ready.material.validate)
+    found = learn(lesson, ready.material.shown, validated, labelled, report)
     made = finish(ready, answers_found, lesson, found, purse)
     saved = made.save(place.results / "student")
     for line in saved.card["told"]:

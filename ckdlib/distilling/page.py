@@ -83,23 +83,23 @@ def _curve(found: Found) -> Figure:
     figure = Figure(figsize=(6, 3.4), layout="constrained")
     axes = figure.subplots()
     rows = [*found.fewer, found.choice.row]
-    sizes = np.geomspace(rows[0]["n"], 4 * rows[-1]["n"], 60)
+    most = found.calls[-1]
+    sizes = np.geomspace(found.calls[0], 4 * most, 60)
     fitted = np.array([found.curve.predict(n) for n in sizes])
     axes.fill_between(sizes, fitted[:, 1], fitted[:, 2], color="#0072b2", alpha=0.2, linewidth=0)
     axes.plot(sizes, fitted[:, 0], color="#0072b2", label="fitted, 95 % for a new student")
     axes.plot(
-        [row["n"] for row in rows],
+        found.calls,
         [row["test_accuracy"] for row in rows],
         "ko",
         label=f"students of {found.choice.row['method']}",
     )
-    most = rows[-1]["n"]
     axes.set_xscale("log")
-    ticks = [row["n"] for row in rows] + [2 * most, 4 * most]
+    ticks = [*found.calls, 2 * most, 4 * most]
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.xaxis.set_minor_formatter(ScalarFormatter())
     axes.minorticks_off()
-    axes.set(xlabel="teacher calls that a student learns from", ylabel="accuracy (%)")
+    axes.set(xlabel="teacher calls", ylabel="accuracy (%)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     return figure

@@ -424,3 +424,10 @@ def test_a_network_may_be_registered_and_given_as_it_is(digits, tmp_path):
         made = distill(images, teacher, 8, tmp_path, student=student, **given)
         assert made.card["model"] == "Linear8"
     assert teacher.shown == 8
+
+
+def test_of_unlabelled_pictures_the_curve_counts_those_that_validate(digits, tmp_path):
+    """Of 40 calls 8 validate: twice the calls is 40 more."""
+    student = brief(some(digits)[0], Counting(digits), 40, tmp_path)
+    assert "twice the calls" in student.card["told"][2]
+    assert ", 40 more calls" in student.card["told"][2]
