@@ -137,6 +137,9 @@ def distill(args: argparse.Namespace) -> None:
 
     load_plugins(args.plugins)
     given = {name: getattr(args, name) for name, _, _ in DISTILL if hasattr(args, name)}
+    for name in ("classes", "teacher_classes"):
+        if len(listed := given.get(name, [])) == 1:
+            given[name] = listed[0].split(",")
     for name in ("validation", "test", "flip", "dry_run"):
         given[name] = getattr(args, name)
     make(args.images, args.teacher, args.calls, args.folder, **given)

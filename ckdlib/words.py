@@ -24,7 +24,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
-        near = get_close_matches(unknown[1], FLAGS, n=1) if unknown else []
+        flags = [*FLAGS, *(f"--{name.replace('_', '-')}" for name, _, _ in DISTILL)]
+        near = get_close_matches(unknown[1], flags, n=1) if unknown else []
         hint = f", did you mean {near[0]}?" if near else ""
         self.exit(2, f"error: {message}{hint}; see {self.prog} --help\n")
 

@@ -84,7 +84,7 @@ def asked(
         shown = _views(shown, ready.shown, ready.transform, seed)
     ledger = purse.ledger(own.name, asking.view(own, ready.transform, seed))
     missing = len(shown.keys[~torch.isin(shown.keys, ledger.known())].unique())
-    report(f"teacher {own.name[:60]}: {len(shown.keys):,} pictures ({own.about})")
+    report(f"teacher {own.name[:40]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
     patient_one = replace(own, ask=patiently)
     answers = purse.ask(ledger, patient_one, shown, asking.batch, report, classes)

@@ -88,6 +88,8 @@ class Asking:
             return load_object(given)
         if str(given).endswith(".safetensors"):
             return KeptTeacher(Path(given).expanduser())
+        if str(given).endswith(".py"):
+            raise InputError(f"teacher {given}: name its function, as {given}:answer")
         if isinstance(given, str | Path):
             return read_answers(Path(given).expanduser(), self.classes or classes)
         return given

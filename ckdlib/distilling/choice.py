@@ -238,19 +238,18 @@ def choose(rows: Sequence[Row], images: int, labelled: bool = True) -> Choice:
     share = best["val_accuracy"] / 100
     margin = 196 * sqrt(2 * max(share * (1 - share), 0.25 / images) / images)
     told = (
-        f"{best['method']} is kept, best of {len(taught)} on {images:,} validation images, which "
-        f"tell methods apart that differ by {margin:.1f} points or more"
+        f"kept: {best['method']}, {best['val_accuracy']:.1f} % of {images:,} validation images, "
+        f"best of {len(taught)}; differences under {margin:.1f} points are not certain there"
     )
     if control is None or control is best:
         return Choice(best, told)
     gap = best["val_accuracy"] - control["val_accuracy"]
     alone = "labels alone" if labelled else "the teacher's best classes alone"
+    found = f"{alone}: {control['val_accuracy']:.1f} %"
     if gap < -margin:
-        return Choice(control, f"{alone} ({CONTROL}) are {-gap:.1f} points better, and are kept")
-    pays = "the teacher's answers pay" if gap > margin else "whether more pays cannot be told"
-    return Choice(
-        best, f"{told}; {alone} come to {round(-gap, 1) + 0:+.1f} points from it there: {pays}"
-    )
+        return Choice(control, f"kept: {found}, above {best['method']} by {-gap:.1f} points")
+    sure = "the teacher's answers pay" if gap > margin else "that the teacher pays is not certain"
+    return Choice(best, f"{told}; {found}, so {sure}")
 
 
 class Found(NamedTuple):

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..images.dataset import FEWEST_CALLS
 from ..images.pictures import Pictures, Seen, open_pictures
 from ..images.progress import Report
-from ..reproducibility import generator
+from ..reproducibility import sha256
 
 MOST_TESTED = 10_000  # pictures left over that test a student, where no test set is given
 SMALLEST, LARGEST = 8, 64  # pixels of the side between which students get pictures as they are
@@ -130,7 +130,8 @@ class Collections:
         named = tuple(map(str, given))
         if len(set(named)) != len(named) or len(named) < 2:
             raise InputError(f"classes {', '.join(named)}: give two or more different names")
-        if own is not None and own != named:
+        numbers = own is not None and own == tuple(map(str, range(len(own))))
+        if own is not None and own != named and not (numbers and len(named) >= len(own)):
             if set(own) == set(named) or len(own) != len(named):
                 raise InputError(
                     f"classes {', '.join(named[:8])} are not those of the labels, "
@@ -164,9 +165,11 @@ class Collections:
         """
         if not isinstance(calls, Integral):
             raise InputError(f"calls = {calls!r}: give a whole number")
+        if isinstance(calls, bool) or not isinstance(calls, int):
+            raise InputError(f"calls = {calls!r}: give a whole number")
         if calls < FEWEST_CALLS:
             raise InputError(f"{calls} calls are too few; give at least {FEWEST_CALLS}")
-        order = torch.randperm(len(self.learn), generator=generator(seed, "subset"))
+        order = _order(self.learn.names, seed)
         can_be_asked = order if answered is None else order[answered[order]]
         if self.validate is not None:
             whole = Part(self.validate, torch.arange(len(self.validate)))
@@ -199,6 +202,11 @@ class Collections:
         if self.learn.labels is None or not len(rest):
             return None
         return Part(self.learn, rest[:MOST_TESTED])
+
+
+def _order(names: Sequence[str], seed: int) -> Tensor:
+    """By a hash of each name, so that a picture more or less leaves the others where they are."""
+    return torch.tensor(sorted(range(len(names)), key=lambda i: sha256(f"{seed}/{names[i]}")))
 
 
 def _enough(needed: int, most: int, calls: int, further: int = 0) -> None:

@@ -25,7 +25,8 @@ CSS = (
     "table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:left;"
     "border-bottom:1px solid #ddd}img{max-width:100%}"
     "figure{display:inline-block;margin:.4rem;width:8rem;vertical-align:top;font-size:.75rem}"
-    "figure img{width:4rem;image-rendering:pixelated}.warning{background:#fff3cd;padding:.5rem}"
+    "figcaption{overflow-wrap:anywhere}figure img{width:6rem;image-rendering:pixelated}"
+    ".warning{background:#fff3cd;padding:.5rem}"
 )
 
 

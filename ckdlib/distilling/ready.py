@@ -109,7 +109,7 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
         known = purse.ledger(own.name, view).known()
         missing = len(keys[~torch.isin(keys, known)].unique())
         purse.check(missing)
-        lines.append(f"{shown:,} pictures for teacher {own.name[:60]} ({own.about})")
+        lines.append(f"{shown:,} pictures for teacher {own.name[:40]} ({own.about})")
         lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
     material, schooling = ready.material, ready.schooling
     names = candidates(schooling.method, len(ready.classes or ()) or SUPPOSED)

@@ -15,7 +15,7 @@ from ..reproducibility import sha256, tensor_bytes, versions
 from ..study.workspace import Workspace
 from ..teachers.purse import Purse
 from .answering import Answers, asked, looked_up, understood
-from .choice import Class, Found, score
+from .choice import CONTROL, Class, Found, score
 from .material import Part
 from .ready import Ready
 from .student import Program, Student
@@ -98,6 +98,8 @@ def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: P
     if material.test is not None:
         scores = {"test": score(row["test_accuracy"], len(material.test))} | scores
         expected = "accuracy on test images that nothing was chosen on"
+        if other := next((one for one in found.rows if one["method"] == CONTROL), None):
+            expected += f" ({CONTROL}, labels alone: {other['test_accuracy']:.1f} %)"
     first = next(iter(scores.values()))
     shown = material.shown
     told = [found.choice.told, f"expected: {first}, {expected}"]

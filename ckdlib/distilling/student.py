@@ -69,6 +69,13 @@ class Student:
     card: Mapping[str, Any]
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        name, one = next(iter(self.scores.items()))
+        return (
+            f"Student({self.card['model']}, {len(self.classes)} classes, {self.size} pixels, "
+            f"{self.method}: {one['value']:.1f} % [{one['low']:.1f}, {one['high']:.1f}] on {name})"
+        )
+
     @property
     def classes(self) -> list[str]:
         """In the order of the logits."""

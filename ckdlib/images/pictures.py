@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ..errors import InputError
@@ -24,6 +25,9 @@ KINDS = (
     "give a folder, an array [N, H, W, 3] of uint8 (or (array, labels)), or a sequence of "
     "(image, label)"
 )
+
+
+PARTS = {"train", "test", "val", "valid", "validation"}  # as people divide their images
 
 
 @dataclass(frozen=True)
@@ -144,8 +148,12 @@ def _held(images: Any) -> Pictures:
         return Pictures(*arrays(*images))
     if is_pair and isinstance(images[0], list) and hasattr(images[1], "__len__"):
         return _with_labels(*images)
+    if getattr(images, "ndim", 0) == 3 and images.shape[2] == 3:
+        images = images[None]  # one picture [H, W, 3]
     if getattr(images, "ndim", 0) >= 3:
         return Pictures(*arrays(images))
+    if isinstance(images, Image.Image):
+        return Pictures(*sequence([images]))
     if not (hasattr(images, "__len__") and hasattr(images, "__getitem__")):
         raise InputError(f"images cannot be taken from {type(images).__name__}; {KINDS}")
     return Pictures(*sequence(images)) if len(images) else Pictures([], images.__getitem__)
@@ -167,26 +175,34 @@ def _some(pictures: Pictures) -> Pictures:
 
 
 def _folder(folder: Path, report: Report) -> tuple[Pictures, Pictures | None]:
+    if folder.is_file():
+        return Pictures([folder.name], lambda i: decode(folder, any_size=True).pixels), None
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; {KINDS}")
     passed = PassedOver()
-    train, test = folder / "train", None
-    learn = _files(train if train.is_dir() else folder, passed)
-    if train.is_dir() and (folder / "test").is_dir():
+    inner = _folders(folder)
+    divided = "train" in inner and (inner <= PARTS or bool(_folders(folder / "train")))
+    test = None
+    learn = _files(folder / "train" if divided else folder, passed)
+    if divided and "test" in inner:
         test = _files(folder / "test", passed)
         if learn.classes and test.classes:
             test = test.with_classes(learn.classes)
-    for other in entries(folder) if train.is_dir() else ():
-        if other.name not in ("train", "test") and isdir(folder / other.name):
-            passed.add("folders beside train/ and test/", folder / other.name)
+    for name in sorted(inner - {"train", "test"}) if divided else ():
+        passed.add("folders beside train/ and test/ (--validation takes one)", folder / name)
     if passed:
         report(f"{folder}: passed over {passed.told(folder)}")
     return learn, test
 
 
+def _folders(folder: Path) -> set[str]:
+    """Names of the folders within one."""
+    return {entry.name for entry in entries(folder) if isdir(folder / entry.name)}
+
+
 def _files(folder: Path, passed: PassedOver) -> Pictures:
     """`<class>/<image>`, or images alone."""
-    if any(isdir(folder / entry.name) for entry in entries(folder)):
+    if _folders(folder):
         found = listing(folder, passed)
         paths = [path for part in found.values() for path in part]
         counts = torch.tensor([len(part) for part in found.values()])

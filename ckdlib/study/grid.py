@@ -8,7 +8,7 @@ those of the blocks above are counted; their cost is the time of one core, from 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import choose
+from ..errors import InputError, choose
 from ..recipes import FAST, REFERENCE, Recipe
 
 Pair = tuple[str, str]  # teacher, student
@@ -212,5 +212,9 @@ def profile(name: str) -> Profile:
     InputError
         If there is none; it lists the names.
     """
+    if name == "own":
+        raise InputError(
+            "students of `distill` stand in no table of the study; their folder has a report.html"
+        )
     choose("profile", name, PROFILES)
     return PROFILES[name]

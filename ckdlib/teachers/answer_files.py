@@ -211,7 +211,7 @@ def _table(path: Path, classes: Sequence[str] | None) -> AnswerFile:
     names = table[key].astype(str).tolist()
     if values.shape[1] < 2:
         raise InputError(f"{path} has {values.shape[1]} columns of answers; {LAYOUT}")
-    return AnswerFile(path, names, torch.from_numpy(values), tuple(map(str, others)))
+    return AnswerFile(path, names, torch.tensor(values), tuple(map(str, others)))
 
 
 def _value_column(columns: dict[str, Any]) -> tuple[Any, str] | None:

@@ -31,8 +31,9 @@ class Logits(NamedTuple):
 def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
     """Answers as logits.
 
-    Probabilities are noticed by rows of at least 0 that sum to one, logarithms of them by rows
-    whose exponentials do. A probability below a thousandth of an equal share counts as that.
+    Probabilities are noticed by rows of at least 0 that sum to one (or to a hundred, as per cent),
+    logarithms of them by rows whose exponentials do. A probability below a thousandth of an equal
+    share counts as that.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
     """
     if kind is not None:
         choose("kind of answers", kind, KINDS)
+    if kind != "logits" and _are_shares(answers.double() / 100, slack=0.02):
+        answers, kind = answers.double() / 100, kind or "probabilities"
+        answers = answers / answers.sum(1, keepdim=True)
     found = _noticed(answers) if kind is None else kind
     if found == "doubtful":
         raise InputError(
@@ -67,7 +71,9 @@ def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
     if kind == "probabilities":
         least = 1e-3 / answers.shape[1]
         values = values.clamp_min(least).log()
-        rule = f"answers are probabilities: their logarithms, those below {least:.1g} as that"
+        rule = f"answers are probabilities: learned as logarithms, of {least:.1g} at least"
+        if (answers.amax(1) > 1 - BELOW).all():
+            rule += "; WARNING: each is one class alone, which says no more than a label"
     elif kind == "log-probabilities":
         rule = "answers are logarithms of probabilities, which are logits but for a constant"
     return Logits((values - values.mean(1, keepdim=True)).float(), rule)
@@ -85,8 +91,8 @@ def _off(shares: Tensor) -> Tensor:
     return (shares.double().sum(1) - 1).abs()
 
 
-def _are_shares(rows: Tensor) -> bool:
-    return bool((rows >= -BELOW).all() and (_off(rows) < TOLERANCE).all())
+def _are_shares(rows: Tensor, slack: float = TOLERANCE) -> bool:
+    return bool((rows >= -BELOW).all() and (_off(rows) < slack).all())
 
 
 def _worst(shares: Tensor) -> str:

@@ -323,12 +323,12 @@ def row(method, accuracy):
 
 
 @pytest.mark.parametrize("rows, images, kept, says", [
-    ([("ce", 60), ("kd", 70), ("dist", 72)], 100, "dist", "best of 2 .* differ by 12.4 points"),
-    ([("ce", 60), ("kd", 70), ("dist", 70)], 100, "kd", "whether more pays cannot be told"),
-    ([("ce", 60), ("kd", 80)], 100, "kd", "-20.0 points .*: the teacher's answers pay"),
-    ([("ce", 80), ("kd", 60)], 100, "ce", "labels alone .* are 20.0 points better, and are kept"),
-    ([("ce", 73), ("kd", 60)], 100, "kd", r"\+13.0 points .* cannot be told"),
-    ([("ce", 50), ("kd", 100)], 2, "kd", "differ by 69.3 points"),
+    ([("ce", 60), ("kd", 70), ("dist", 72)], 100, "dist", "differences under 12.4 points"),
+    ([("ce", 60), ("kd", 70), ("dist", 70)], 100, "kd", "that the teacher pays is not certain"),
+    ([("ce", 60), ("kd", 80)], 100, "kd", "labels alone: 60.0 %, so the teacher's answers pay"),
+    ([("ce", 80), ("kd", 60)], 100, "ce", "kept: labels alone: 80.0 %, above kd by 20.0 points"),
+    ([("ce", 73), ("kd", 60)], 100, "kd", "that the teacher pays is not certain"),
+    ([("ce", 50), ("kd", 100)], 2, "kd", "under 69.3 points"),
     ([("ce", 50)], 10, "ce", "best of 1"),
 ])  # fmt: skip
 def test_the_best_is_kept_and_labels_alone_where_clearly_better(rows, images, kept, says):

@@ -1,5 +1,7 @@
 """Pictures as people have them: whatever they lie in, the same pixels, labels and classes."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -174,6 +176,7 @@ def test_a_picture_that_is_broken_stops_the_looking():
 
     def read(i):
         looked.append(i)
+        time.sleep(0.001)  # as a picture takes
         raise InputError(f"picture {i} is broken")
 
     with pytest.raises(InputError, match="picture 0 is broken"):
