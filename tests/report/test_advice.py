@@ -1,7 +1,6 @@
 """`ckd advise`: what it says is what the rows and the curve say; mistakes are a line each."""
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
@@ -120,10 +119,13 @@ def test_mistakes(words, says, tmp_path, capsys):
     assert told.err.startswith("error: ") and says.replace("{}", str(tmp_path)) in told.err
 
 
+def quick():
+    """The committed rows of digits."""
+    return study.Store(PROJECT / "results/quick").rows()
+
+
 def test_rows_that_all_diverged(tmp_path, capsys):
-    shutil.copy(PROJECT / "results/quick/rows.jsonl", tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
-    text = "".join(json.dumps(line | {"status": "diverged"}) + "\n" for line in lines)
+    text = "".join(json.dumps(row | {"status": "diverged"}) + "\n" for row in quick())
     (tmp_path / "rows.jsonl").write_text(text)
     assert main(["advise", "--results", str(tmp_path)]) == 2
     assert "diverged; train with --learning-rates" in capsys.readouterr().err
@@ -132,8 +134,7 @@ def test_rows_that_all_diverged(tmp_path, capsys):
 def test_the_users_own_images(tmp_path, capsys):
     """Rows of `run --dataset FOLDER`, made of committed ones: another name, another image count."""
     lines = []
-    for line in (PROJECT / "results/quick/rows.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in quick():
         if row["experiment"] == "black_box" and row["method"] == "kd" and row["seed"] == 1:
             lines.append(json.dumps(row | {"dataset": "/home/me/birds"}) + "\n")
     (tmp_path / "rows.jsonl").write_text("".join(lines))
