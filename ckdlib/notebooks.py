@@ -45,7 +45,6 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
         Where its time budget ended.
     """
     parameters = _checked(notebook, parameters)
-    import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -69,7 +68,7 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
         if error.ename == "InputError":
             raise InputError(f"{notebook.name}: {error.evalue}") from None
         raise
-    html = site.page_html(nbformat.read(output, as_version=4), output.stem)
+    html = site.page_html(site.read_notebook(output), output.stem)
     with replacing(output.with_suffix(".html")) as beside:
         beside.write_text(html)
 

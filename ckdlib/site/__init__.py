@@ -3,24 +3,25 @@
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 from ..errors import InputError, not_installed
 from ..files import write_json
-from .contents import chapters
+from .contents import chapters, read_notebook
 from .html import page_html
 from .sources import lay_out
 
-__all__ = ["Written", "page_html", "write"]
+__all__ = ["Written", "page_html", "read_notebook", "write"]
 
 EXTRA = ("sphinx", "myst_nb", "furo", "latex2mathml")
 CONTENTS = "contents.json"  # tells a report from a folder that holds other things
 
 
-class Written(NamedTuple):
+@dataclass(frozen=True)
+class Written:
     """What was written, and how long that took."""
 
     index: Path

@@ -51,6 +51,7 @@ SETTINGS = {
 def build(book: Book, sources: Path, output: Path) -> None:
     """Build HTML in `output`; warnings go to stderr."""
     from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace
 
     (sources / "_static").mkdir()
     (sources / "_static" / "tables.css").write_text(CSS)
@@ -59,7 +60,6 @@ def build(book: Book, sources: Path, output: Path) -> None:
             names = "\n".join(page.place.with_suffix("").as_posix() for page in pages)
             index.write(f"\n\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{names}\n```\n")
     trees = sources.with_name("trees")
-    app = Sphinx(
-        sources, None, output, trees, "html", SETTINGS, status=None, warning=sys.stderr, freshenv=True
-    )
-    app.build(force_all=True)
+    with docutils_namespace():
+        app = Sphinx(sources, None, output, trees, "html", SETTINGS, None, sys.stderr)
+        app.build()

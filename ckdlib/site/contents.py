@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..study.parameters import SOURCES
@@ -20,6 +21,7 @@ DOCUMENTS = (
     "architecture",
 )
 GALLERY = Path("figures/README.md")  # where documents link to
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Page:
         """Its prose."""
         if self.source.suffix != ".ipynb":
             return self.source.read_text()
-        cells = notebook(self.source).cells
+        cells = read_notebook(self.source).cells
         return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
@@ -58,6 +60,10 @@ class Book:
     @property
     def notebooks(self) -> list[Page]:
         return [page for page in self.pages if page.place.suffix == ".ipynb"]
+
+    @property
+    def documents(self) -> list[Page]:
+        return [page for page in self.pages if page.place.suffix == ".md" and page.place != GALLERY]
 
 
 def chapters(results: Path | None) -> Book:
@@ -77,12 +83,11 @@ def chapters(results: Path | None) -> Book:
     documents = [PROJECT / "docs" / f"{name}.md" for name in DOCUMENTS]
     others = [page for page in pages if page not in answers]
     told = _there([*documents, PROJECT / "LOG.md"])
-    gallery = Page(PROJECT / GALLERY, GALLERY)
     every = {
         "The verdict and the answers": answers,
         "Further pages": others,
         "Documents": told,
-        "Figures": [gallery],
+        "Figures": [Page(PROJECT / GALLERY, GALLERY)],
     }
     return Book({title: pages for title, pages in every.items() if pages})
 
@@ -100,12 +105,23 @@ def _there(paths: Iterable[Path]) -> list[Page]:
     return [Page(path, path.relative_to(PROJECT)) for path in paths if path.exists()]
 
 
-def notebook(path: Path):
-    """A notebook as nbformat reads it; InputError where it cannot."""
+def read_notebook(path: Path) -> Any:
+    """A notebook, without what would make its widgets live.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
     import nbformat
 
     try:
-        return nbformat.read(path, as_version=4)
+        found = nbformat.read(path, as_version=4)
     except (ValueError, AttributeError, nbformat.ValidationError) as error:
         why = str(error).splitlines()[0][:80]
         raise InputError(f"{path} cannot be read as a notebook ({why}); run it again") from None
+    found.metadata.pop("widgets", None)
+    for cell in found.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(WIDGET, None)
+    return found

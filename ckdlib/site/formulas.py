@@ -4,6 +4,7 @@ from html import escape
 
 NORM = "<mo>&#x02016;</mo>"  # which browsers would stretch at the left alone
 
+
 def mathml(tex: str, display: str = "inline") -> str:
     """A formula as MathML; as its TeX where that cannot be had.
 

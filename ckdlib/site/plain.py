@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from ..files import replacing
-from .contents import Book, notebook
+from .contents import Book, read_notebook
 from .html import page_html
 
 PAGE_LINK = re.compile(r"(\]\((?!https?:)[^)\s#]+)\.(?:md|ipynb)(?=[)#])")
@@ -13,9 +13,7 @@ PAGE_LINK = re.compile(r"(\]\((?!https?:)[^)\s#]+)\.(?:md|ipynb)(?=[)#])")
 
 def build(book: Book, sources: Path, output: Path) -> None:
     """Every source as HTML, with what they show beside them."""
-    shutil.copytree(
-        sources / "figures", output / "figures", ignore=shutil.ignore_patterns("*.md")
-    )
+    shutil.copytree(sources / "figures", output / "figures", ignore=shutil.ignore_patterns("*.md"))
     index = Path("index.md")
     titles = {page.place: page.title for page in book.pages}
     for place in (index, *titles):
@@ -31,7 +29,7 @@ def build(book: Book, sources: Path, output: Path) -> None:
 def _read(path: Path):
     """A notebook; a document as one with a single cell."""
     if path.suffix == ".ipynb":
-        return notebook(path)
+        return read_notebook(path)
     import nbformat
 
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(path.read_text())])
