@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from ..errors import InputError, not_installed
 from ..files import write_json
-from .contents import chapters, read_notebook
+from .contents import Book, chapters, read_notebook
 from .html import page_html
 from .sources import lay_out
 
@@ -62,30 +62,37 @@ def write(
     output = output or (results / "report" if results else Path("out/report"))
     _check_output(output)
     book = chapters(results)
-    missing = [name for name in EXTRA if find_spec(name) is None]
-    if missing and find_spec("nbconvert") is None:
-        raise not_installed("nbconvert", "reports", "site")
+    build = _builder(report)
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
         sources, made = Path(beside, "sources"), Path(beside, "html")
         figures = lay_out(book, results, sources)
-        if missing:
-            from .plain import build
-
-            report(
-                f"{', '.join(missing)} not installed: plain pages, without search; for the whole "
-                'report: pip install "ckdlib[site]"'
-            )
-        else:
-            from .book import build
         build(book, sources, made)
-        pages = [page.place.with_suffix(".html").as_posix() for page in book.pages]
-        write_json(made / CONTENTS, {"pages": ["index.html", *pages], "figures": figures})
+        pages = ["index.html", *(str(page.place.with_suffix(".html")) for page in book.pages)]
+        write_json(made / CONTENTS, {"pages": pages, "figures": figures})
         shutil.rmtree(output, ignore_errors=True)
         made.rename(output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     seconds = time.monotonic() - started
-    return Written(output / "index.html", len(pages) + 1, figures, size, seconds)
+    return Written(output / "index.html", len(pages), figures, size, seconds)
+
+
+def _builder(report: Callable[[str], None]) -> Callable[[Book, Path, Path], None]:
+    """Sphinx's where the extra is there, else the plain one."""
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if not missing:
+        from .book import build
+
+        return build
+    if find_spec("nbconvert") is None:
+        raise not_installed("nbconvert", "reports", "site")
+    from .plain import build as build_plain
+
+    report(
+        f"{', '.join(missing)} not installed: plain pages, without search; for the whole report: "
+        'pip install "ckdlib[site]"'
+    )
+    return build_plain
 
 
 def _check_output(output: Path) -> None:

@@ -30,7 +30,6 @@ SETTINGS = {
     "html_title": "Learning from few teacher calls",
     "extensions": ["myst_nb", "ckdlib.site.formulas"],
     "html_theme": "furo",
-    "html_math_renderer": "mathml",
     "html_static_path": ["_static"],
     "html_css_files": ["tables.css"],
     "html_copy_source": False,

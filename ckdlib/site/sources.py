@@ -25,10 +25,11 @@ def lay_out(book: Book, results: Path | None, folder: Path) -> int:
         How many figures the gallery shows.
     """
     shown = PROJECT / "figures"
-    shutil.copytree(shown, folder / "figures", ignore=lambda *_: ["README.md"])
     own = results / "figures" if results else shown
-    if results and own.is_dir():
-        shutil.copytree(own, folder / "figures", dirs_exist_ok=True)
+    (folder / "figures").mkdir(parents=True)
+    for one in dict.fromkeys((shown, own)):  # documents show the committed ones
+        if one.is_dir():
+            shutil.copytree(one, folder / "figures", dirs_exist_ok=True)
     figures = {page: _notebook(page, book, folder) for page in book.notebooks}
     for page in book.documents:
         _write(folder / page.place, _relink(page.text, page.place, book, folder))
