@@ -131,6 +131,12 @@ def batch(args: argparse.Namespace) -> None:
     execute_all(options_of(args), args.targets)
 
 
+def report(args: argparse.Namespace) -> None:
+    from .site import write
+
+    print(write(args.results, args.output))
+
+
 def distill(args: argparse.Namespace) -> None:
     from .distilling import distill as make
     from .study import load_plugins
@@ -192,6 +198,7 @@ COMMANDS = {
     "migrate": migrate,
     "notebook": notebook,
     "predict": predict,
+    "report": report,
     "run": run,
     "status": status,
     "teacher": teacher,

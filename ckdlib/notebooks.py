@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from . import site
 from .errors import InputError, OutOfTime, choose
 from .files import replacing
 from .report import check_target, rows_of_experiment
@@ -45,7 +46,6 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
     """
     parameters = _checked(notebook, parameters)
     import papermill
-    from nbconvert import HTMLExporter
     from papermill.exceptions import PapermillExecutionError
 
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def execute(notebook: Path, output: Path, **parameters: Any) -> None:
         if error.ename == "InputError":
             raise InputError(f"{notebook.name}: {error.evalue}") from None
         raise
-    html, _ = HTMLExporter().from_filename(str(output))
+    html = site.page_html(site.read_notebook(output), output.stem)
     with replacing(output.with_suffix(".html")) as beside:
         beside.write_text(html)
 
@@ -162,6 +162,7 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
             pages.execute(source, results=str(workspace.results), save_to=figures, **more)
     pages.execute(VERDICT, folders=[str(workspace.results)], save_to=figures)
     print(f"tables and figures: {figures}, notebooks to read: {pages.folder}/*.html")
+    print(f"to read and to send: {site.write(workspace.results)}")
 
 
 class _Pages:

@@ -74,6 +74,11 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--results", type=folder, default=Path("results/pilot"))
         words = experiment or "that of the most n"
         one.add_argument("--experiment", default=experiment, help=f"default: {words}")
+    book = command("report", "pages, documents and figures as one folder of HTML, to send")
+    book.add_argument(
+        "--results", type=folder, help="whose executed pages are shown (default: the committed)"
+    )
+    book.add_argument("--output", type=folder, help="default: FOLDER/report, or out/report")
     own = command("check", "try the methods and models of files of your own, in seconds")
     own.add_argument("plugins", nargs="+", type=folder, metavar="FILE")
     _own_options(command)

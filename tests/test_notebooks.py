@@ -226,6 +226,8 @@ def test_run_all_on_a_tiny_grid(tmp_path):
             "10_verdict",
         )
     )
+    assert f"to read and to send: {tmp_path}/report/index.html: " in done.stdout
+    assert "10 · Verdict" in (tmp_path / "report" / "index.html").read_text()
     for name in (
         "figure2",
         "differences",
