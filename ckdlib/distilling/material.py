@@ -16,6 +16,7 @@ from ..reproducibility import sha256
 
 MOST_TESTED = 10_000  # pictures left over that test a student, where no test set is given
 SMALLEST, LARGEST = 8, 64  # pixels of the side between which students get pictures as they are
+FEW_NAMES = 6  # of classes, in a line
 USUAL = 32  # else
 
 
@@ -138,6 +139,15 @@ class Collections:
                     f"{', '.join(own[:8])}; leave them out (teacher_classes is for the teacher's)"
                 )
         return named
+
+    def described(self, classes: tuple[str, ...] | None) -> str:
+        """How many pictures, of which classes."""
+        count = f"{len(self.learn):,} pictures"
+        if self.learn.labels is None:
+            return f"{count} without labels"
+        few = ", ".join((classes or ())[:FEW_NAMES])
+        more = ", ..." if len(classes or ()) > FEW_NAMES else ""
+        return f"{count} of {len(classes or ())} classes: {few}{more}"
 
     def size(self) -> int:
         """Pixels of the side that students get, where nobody says: the pictures' own, if small."""

@@ -88,6 +88,7 @@ def get_ready(
         answered = source.rows_of(collections.learn.names) >= 0
         own = own or source.classes
     asking.check_classes(own)
+    report(collections.described(own))
     material = collections.cut(calls, schooling.seed, answered)
     count = len(own or asking.classes or ()) or SUPPOSED
     check(candidates(schooling.method, count), schooling.model, count, side)

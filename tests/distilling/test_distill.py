@@ -431,3 +431,11 @@ def test_of_unlabelled_pictures_the_curve_counts_those_that_validate(digits, tmp
     student = brief(some(digits)[0], Counting(digits), 40, tmp_path)
     assert "twice the calls" in student.card["told"][2]
     assert ", 40 more calls" in student.card["told"][2]
+
+
+def test_what_was_found_is_said_first(digits, tmp_path):
+    said = []
+    brief(some(digits), Counting(digits), 16, tmp_path, report=said.append, dry_run=True)
+    assert said[0] == "60 pictures of 10 classes: 0, 1, 2, 3, 4, 5, ..."
+    brief(some(digits)[0], Counting(digits), 40, tmp_path, report=said.append, dry_run=True)
+    assert "60 pictures without labels" in said
