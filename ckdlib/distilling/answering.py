@@ -28,8 +28,6 @@ class Answers:
     logits : Tensor [N, C]
         Of the pictures to learn from, then of those that validate, where these were shown, too.
     classes : tuple of str
-    labels : Tensor [N], optional
-        That people gave; None where the best class stands in.
     told : list of str
         By which rules, how often it is right, and what is doubtful.
     teacher : str
@@ -83,7 +81,7 @@ def asked(
     if asking.shows == "views":
         shown = _views(shown, ready.shown, ready.transform, seed)
     ledger = purse.ledger(own.name, asking.view(own, ready.transform, seed))
-    missing = len(shown.keys[~torch.isin(shown.keys, ledger.known())].unique())
+    missing = purse.missing(ledger, shown.keys)
     report(f"teacher {own.name[:40]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
     patient_one = replace(own, ask=patiently)

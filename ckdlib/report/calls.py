@@ -202,8 +202,8 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
     -------
     DataFrame
         A line for each pair and method, those of `order` first, then the deltas; a column for each
-        target. `≤` where the smallest n is above the target already, `>` where no n reaches it; the
-        interval in brackets.
+        target. `≤` where the smallest n is above the target already, `>` where no n reaches it;
+        the interval in brackets.
     """
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for pair, part in calls.groupby("pair"):

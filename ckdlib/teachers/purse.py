@@ -63,6 +63,10 @@ class Purse:
         """Of so many calls; None without a price."""
         return None if self.price is None else calls * self.price
 
+    def missing(self, ledger: Ledger, keys: Tensor) -> int:
+        """How many calls these pictures would cost."""
+        return len(keys[~torch.isin(keys, ledger.known())].unique())
+
     def check(self, further: int) -> None:
         """Refuse calls beyond the budget."""
         if self.budget is None or not further:
