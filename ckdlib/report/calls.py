@@ -211,15 +211,13 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
             for cell in part[part.method == method].itertuples():
                 lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
         for method in (paper.CKD, "ckd"):
-            for cell in reductions(part, method).itertuples():
+            for cell in reductions(part, method).dropna(subset="reduction").itertuples():
                 lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = _share(cell)
     out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
 
 
 def _share(cell) -> str:
-    if np.isnan(cell.reduction):
-        return ""
     return f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
 
 

@@ -171,9 +171,13 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.D
     return table.merge(pd.DataFrame(lines, columns=columns), on="run", how="left")
 
 
-def _range(counts: pd.Series) -> str:
+def _seeds(counts: pd.Series) -> str:
     fewest, most = counts.min(), counts.max()
-    return f"{most}" if fewest == most else f"{fewest} to {most}"
+    return _count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def about(table: pd.DataFrame) -> str:
@@ -191,9 +195,8 @@ def about(table: pd.DataFrame) -> str:
             mixed.append(f"{values.nunique()} {what}")
     strangers = standing_outside(table)
     return (
-        f"{len(table)} runs of {pairs} on {first.dataset}, profile {first.profile}, "
-        f"n = {_spaced(sorted(table.n.unique()))}, {_range(seeds)} seeds a point, "
-        f"{diverged} diverged"
+        f"{_count(len(table), 'run')} of {pairs} on {first.dataset}, profile {first.profile}, "
+        f"n = {_spaced(sorted(table.n.unique()))}, {_seeds(seeds)} a point, {diverged} diverged"
         + (f", made by {', '.join(mixed)}" if mixed else "")
         + (f"; {strangers}" if strangers else "")
     )

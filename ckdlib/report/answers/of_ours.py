@@ -24,6 +24,7 @@ def fewer_calls(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str]
     missing : sequence of str
     """
     means = saved[saved.target.isna()].set_index(["pair", "method", "rival"])
+    means = means.sort_values("fewer", ascending=False)
 
     def tell(part: pd.DataFrame) -> Sentences:
         lines = means.loc[part.pair.iloc[0]]

@@ -8,7 +8,8 @@ from ...metrics import effective_rank
 from .. import paper
 from ..accuracy import baseline, mean_accuracies, mean_differences, paired_differences
 from ..calls import calls_table, reductions
-from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES
+from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES, Evidence
+from ..rows import about
 from ..shown import Answer, made_of
 from .parts import best_baseline, best_of_all, lead, speaks_of
 from .sentences import Sentences, beside, by_pair, listed, name, once, spread
@@ -96,12 +97,13 @@ def flatness(
     ranks = table.assign(rank=table.centred.map(effective_rank)).groupby("method")["rank"].mean()
     shown = [one for one in (method, "mse", "kd") if one in ranks]
     told = [f"{name(one)} {ranks[one]:.1f}" for one in shown]
+    against = [_ratio(flat, one) for one in ("mse", "kd") if one in set(flat.rival)]
     sentences = [
-        f"**The singular values of {name(method)} are {_lower(flat, 'raw')}; "
-        f"divided by the largest, {_lower(flat, 'raw / largest')}.**",
+        f"**The singular values of {name(method)} are below the rival's in {_lower(flat, 'raw')}; "
+        f"divided by the largest, in {_lower(flat, 'raw / largest')}.**",
+        f"The mean log10 ratio to {'; to '.join(against)}." if against else "",
         f"The effective rank of the logits, of {len(teacher)}: {', '.join(told)}, the teacher "
         f"{effective_rank(teacher):.1f}.",
-        *_not_comparison(flat),
     ]
     return Answer(once(" ".join(sentences)), made_of(table, missing), (method, "mse", "kd"))
 
@@ -150,7 +152,9 @@ def large_n(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     return Answer(by_pair(table, tell), made_of(table, missing), speaks_of(table))
 
 
-def verdict(judged: pd.DataFrame, smaller: Mapping[str, pd.DataFrame]) -> Answer:
+def verdict(
+    judged: pd.DataFrame, smaller: Mapping[str, pd.DataFrame], evidence: Evidence
+) -> Answer:
     """How many of the paper's claims have which outcome, and what smaller sizes point to.
 
     Parameters
@@ -158,12 +162,14 @@ def verdict(judged: pd.DataFrame, smaller: Mapping[str, pd.DataFrame]) -> Answer
     judged : DataFrame
         As `verdicts` gives it.
     smaller : mapping
-        Title -> a table of `directions`.
+        Title -> a table of `directions`, of other sizes.
+    evidence : Evidence
+        What was judged.
     """
     counts = []
     for kind in ("number", "direction"):
         found = judged[kind][judged[kind] != ""].value_counts()
-        told = [f"{found[one]} {one}" for one in OUTCOMES if one in found]
+        told = [f"{found[one]} are {one}" for one in OUTCOMES if one in found]
         counts.append(f"of {found.sum()} {kind}s {', '.join(told)}")
     done = (judged[["number", "direction"]].isin([YES, NO, UNDECIDED])).any(axis=None)
     head = "The paper's claims" if done else "None of the paper's claims can be judged yet"
@@ -174,7 +180,8 @@ def verdict(judged: pd.DataFrame, smaller: Mapping[str, pd.DataFrame]) -> Answer
             f"{title}: of {found.sum()} directions {found.get(YES, 0)} are as the paper says, "
             f"{found.get(NO, 0)} the other way round, {found.get(UNDECIDED, 0)} undecided."
         )
-    return Answer(" ".join(lines), "")
+    made = [f"{name}: {about(table)}" for name, table in evidence.items()] or ["no rows yet"]
+    return Answer("\n\n".join(lines), f"*Made of {'; '.join(made)}.*")
 
 
 def _reached(part: pd.DataFrame, targets: Sequence[float]) -> Sentences:
@@ -206,16 +213,12 @@ def _lower(flat: pd.DataFrame, curve: str) -> str:
     """Against how many rivals and n a kind of curve is the lower and the higher one."""
     mine = flat[flat.curve == curve]
     lower, higher = (mine.direction == "lower").sum(), (mine.direction == "higher").sum()
-    rivals, sizes = mine.rival.nunique(), mine.n.nunique()
-    return (
-        f"below the rival's in {lower} of {len(mine)} comparisons ({rivals} rivals, {sizes} n) "
-        f"and above in {higher}"
-    )
+    return f"{lower} of {len(mine)} comparisons and above in {higher}"
 
 
-def _not_comparison(flat: pd.DataFrame) -> Sentences:
-    """Whether the control without any comparison is as flat."""
-    mine = flat[(flat.rival == "mse") & (flat.curve == "raw / largest")]
-    if mine.empty or (mine.direction != "undecided").any():
-        return []
-    return ["The control `mse`, which compares nothing, is as flat by that."]
+def _ratio(flat: pd.DataFrame, rival: str) -> str:
+    """The ratios of the curves as they are, one an n."""
+    mine = flat[(flat.curve == "raw") & (flat.rival == rival)]
+    told = [f"{line['mean'] + 0.0:+.2f} (n = {line.n})" for _, line in mine.iterrows()]
+    compares = ", which compares nothing," if rival == "mse" else ""
+    return f"{name(rival)}{compares} is {', '.join(told)}"

@@ -50,7 +50,7 @@ METHODS = {
 # of 1 to 100 dimensions
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
 BACK = "#b5b5b5"  # of curves that stand back
-TEACHER = MethodStyle("teacher", "#bbbbbb", "", "-")
+TEACHER = MethodStyle("teacher", "#e8cf7a", "", "-")
 
 
 # of methods that the study does not hold
