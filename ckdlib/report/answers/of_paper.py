@@ -124,13 +124,12 @@ def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
         means = part.groupby("method").test_accuracy.mean().sort_values()
         told = [f"{name(one)} {means[one]:.3f}" for one in means.index[:4]]
         said = [f"**Nearest to the teacher are {', '.join(told)}** (mean over n)."]
-        if paper.CKD in means:
-            others = [one for one in means.index if one in paper.BASELINES]
-            rival = others[0] if others else means.index[-1]
-            told = beside(part, paper.CKD, rival, ("{} nearer than", "{} farther than"), "{:.3f}")
-            best = f"Against {name(rival)}, the nearest of the paper's other methods"
-            said.append(f"{best}: {told}.")
-        return said
+        rival = next((one for one in means.index if one in paper.BASELINES), None)
+        if rival is None or paper.CKD not in means:
+            return said
+        sides = ("{} nearer than", "{} farther than")
+        best = f"Against {name(rival)}, the nearest of the paper's other methods"
+        return [*said, f"{best}: {beside(part, paper.CKD, rival, sides, '{:.3f}')}."]
 
     return Answer(by_pair(gaps, tell), made_of(table, missing), speaks_of(table))
 
@@ -191,7 +190,10 @@ def _reached(part: pd.DataFrame, targets: Sequence[float]) -> Sentences:
         return []
     calls = calls_table(part, targets)
     known = reductions(calls, method).dropna(subset="reduction")
-    told = [f"{cell.reduction:+.0f} % at {cell.target:g} %" for cell in known.itertuples()]
+    told = []
+    for cell in known.itertuples():
+        least = "at least " if cell.bound else ""
+        told.append(f"{least}{cell.reduction:+.0f} % at {cell.target:g} %")
     said = [f"Calls saved against the best of them: {', '.join(told)}."] if told else []
     wide = calls.pivot(index="target", columns="method", values="calls")
     others = wide[[one for one in paper.BASELINES if one in wide]]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -78,25 +79,26 @@ def saving_curves(cells: pd.DataFrame) -> Figure:
         panels[0].set_ylabel("% fewer calls than ...")
     for panel in grid[-1]:
         panel.set_xlabel("test accuracy reached (%)")
-    handles = {}
+    handles: dict[str, Artist] = {}
     for panel in grid.flat:
         found, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, found, strict=True))
-    figure.legend(handles.values(), handles, loc="outside right upper")
+    figure.legend(list(handles.values()), list(handles), loc="outside right upper")
     return figure
 
 
 def _saving_curve(panel: Axes, lines: pd.DataFrame, rival: str) -> None:
     how = method_style(rival)
     panel.vlines(lines.target, lines.low, lines.high, color=how.colour, linewidth=0.7)
-    look = {"color": how.colour, "linestyle": how.line, "linewidth": 1.2}
-    panel.plot(lines.target, lines.fewer, marker=how.marker, label=how.label, **look)
-    bounds = lines[lines.bound != ""]
-    panel.plot(
-        bounds.target,
-        bounds.fewer,
-        linestyle="",
-        marker=how.marker,
-        color=how.colour,
-        markerfacecolor="white",
-    )
+    panel.plot(lines.target, lines.fewer, how.line, color=how.colour, linewidth=1.2)
+    for bound, face, label in (("", how.colour, how.label), (">=", "white", None)):
+        mine = lines[lines.bound == bound]
+        panel.plot(
+            mine.target,
+            mine.fewer,
+            linestyle="",
+            marker=how.marker,
+            color=how.colour,
+            markerfacecolor=face,
+            label=label,
+        )

@@ -102,7 +102,7 @@ def comparisons(gaps: pd.DataFrame, label: str = "points of test accuracy, mean 
         panel.set(title=titled(pair), xlabel=f"{label}\n(95 % t interval; hollow: undecided)")
     names = [f"{method_style(a).label}  above  {method_style(b).label}" for a, b in asked]
     panels[0].set_yticks(range(len(asked)), names)
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(asked) - 0.5, -0.7)
     return figure
 
 

@@ -125,7 +125,7 @@ def pooled(methods: Iterable[str]) -> list[str]:
     return [method for method in ordered(methods) if _dims(method)]
 
 
-def sizes_style(sizes: Iterable[int]) -> dict[int, tuple[str, Marker]]:
+def sizes_style(sizes: Iterable[int]) -> dict[int, tuple[str, str]]:
     """A shade and a marker for each n, dark to light."""
     there = sorted(set(sizes))
     shades = colormaps["viridis"](np.linspace(0, 0.85, len(there)))
