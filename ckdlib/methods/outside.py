@@ -15,9 +15,10 @@ from torch import Tensor
 from ..errors import InputError
 from ..origins import caller, origin, place
 from . import terms
-from .registry import METHODS, OUTSIDE, Method, check_weight
+from .registry import METHODS, OUTSIDE, Method
 from .sampling import epoch_batches, pair_batches
 from .terms import Batch, Term, forward_each, forward_mixed
+from .words import check_weight
 
 NAME = re.compile(r"[^\W_][\w+./-]*", re.ASCII)  # no ':', '=' and ',': weights are written so
 TAKES = ("the library's Batch", "(student, teacher)", "(student, teacher, labels)")
