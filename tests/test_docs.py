@@ -101,14 +101,15 @@ def test_a_method_of_ones_own_as_its_page_says(tmp_path, monkeypatch, teachers, 
             assert main([*words[3:], *where]) == 0, words
             told.append(capsys.readouterr().out)
     checked, trained, table = told
-    assert "method lskd: fine" in checked and "model tiny: fine, 1,130 parameters" in checked
+    assert "method jeffreys: fine" in checked and "model tiny: fine, 1,130 parameters" in checked
     assert trained.count(" (done), ") == 6
-    for name in ("kd", "lskd", "lskd:kl=3"):
+    for name in ("kd", "jeffreys", "jeffreys:both=1"):
         assert re.search(rf"^\| `{name}` \| \d", table, re.MULTILINE)
-    assert "outside the study's grid: lskd (Sun et al. 2024), lskd:kl=3 (Sun et al. 2024)" in table
+    whose = "jeffreys (Jeffreys 1946), jeffreys:both=1 (Jeffreys 1946)"
+    assert f"outside the study's grid: {whose}" in table
     shutil.copytree(teachers, tmp_path / "notebook" / "teachers")
     exec(cell.replace('"runs/mine"', f'"{tmp_path}/notebook"'), {})
-    assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "lskd"') == 1
+    assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "jeffreys"') == 1
 
 
 def test_a_teacher_of_ones_own_as_its_page_says(tmp_path, monkeypatch, capsys):

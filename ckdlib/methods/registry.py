@@ -28,7 +28,7 @@ from .terms import (
     forward_features,
     forward_mixed,
 )
-from .words import Option
+from .words import MIXING, Option
 
 
 @dataclass(frozen=True)
@@ -104,17 +104,24 @@ class Method:
         known |= {"mixing": self.mixing} if self.mixing != 1 else {}
         return known | {"code": digest(*self.own, losses.VERSIONS)} if self.origin else known
 
+    @property
+    def settable(self) -> dict[str, float]:
+        """The parameters of the method itself, beside those of its terms, and what they are."""
+        return {MIXING: self.mixing} if self.forward is forward_mixed else {}
+
     def varied(self, given: Mapping[Option, float]) -> "Method":
         """The same method with other weights and parameters."""
-        changed, mixing = dict(self.terms), self.mixing
+        changed = dict(self.terms)
         for (term, parameter), value in given.items():
-            if not term:
-                mixing = value
-            elif parameter:
+            if term and parameter:
                 changed[term] = changed[term].varied({parameter: value})
-            else:
+            elif term:
                 changed[term] = replace(changed[term], weight=value)
-        return replace(self, terms=changed, mixing=mixing)
+        own = {parameter: value for (term, parameter), value in given.items() if not term}
+        return replace(self, terms=changed)._set(own)
+
+    def _set(self, changed: Mapping[str, float]) -> "Method":
+        return replace(self, mixing=changed.get(MIXING, self.mixing))
 
 
 CE_KL = terms.CE | terms.KL

@@ -57,11 +57,12 @@ def class_batches(
 def mixing_shares(count: int, alpha: float, random: torch.Generator) -> Tensor:
     """Shares [count] of the first of two images that are mixed, of Beta(alpha, alpha).
 
-    Whatever alpha, they are the quantiles of the same uniform numbers.
+    Whatever alpha, they are the quantiles of the same uniform numbers; of alpha 0 they are 0 and 1,
+    and nothing is mixed.
     """
     uniform = torch.rand(count, generator=random)
-    if alpha == 1:
-        return uniform
+    if alpha in (0, 1):
+        return uniform if alpha else uniform.round()
     return torch.from_numpy(betaincinv(alpha, alpha, uniform.double().numpy())).float()
 
 

@@ -82,7 +82,7 @@ class Term:
         if name == "<lambda>":
             raise ValueError("a term whose loss is a lambda needs a named `formula`")
         version = losses.VERSIONS.get(name, 1)
-        parameters = defaults(formula) | defaults(self.loss) | self.changed
+        parameters = defaults(formula) | defaults(self.loss) | dict(self.changed)
         return {"loss": name, "version": version, "weight": self.weight} | parameters
 
     @property
@@ -105,7 +105,7 @@ def defaults(function: Callable) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def accepted(function: Callable, given: Mapping[str, float]) -> dict[str, float]:
+def accepted(function: Callable, given: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the given parameters that a function takes."""
     takes, every = signature(function).parameters, _takes_any(function)
     return {name: value for name, value in given.items() if every or name in takes}

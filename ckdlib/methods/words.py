@@ -8,7 +8,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
-from .terms import forward_mixed
 
 if TYPE_CHECKING:
     from .registry import Method
@@ -25,23 +24,30 @@ class Option(NamedTuple):
     parameter: str  # '': the term's weight
 
 
-def options(method: Method) -> dict[str, tuple[Option, float]]:
-    """Word -> what it sets, and the method's own value: weights first, then parameters.
+class Setting(NamedTuple):
+    """An option and the method's own value."""
+
+    option: Option
+    own: float
+
+
+def settings(method: Method) -> dict[str, Setting]:
+    """What can be set, by its word: weights first, then parameters.
 
     A parameter goes by its name, or by `term.name` where two terms have it.
     """
-    found = {name: (Option(name, ""), term.weight) for name, term in method.terms.items()}
+    found = {name: Setting(Option(name, ""), term.weight) for name, term in method.terms.items()}
     parameters = [
-        (Option(name, parameter), value)
+        Setting(Option(name, parameter), own)
         for name, term in method.terms.items()
-        for parameter, value in term.settable.items()
+        for parameter, own in term.settable.items()
     ]
-    if method.forward is forward_mixed:
-        parameters.append((Option("", MIXING), method.mixing))
-    named = Counter(option.parameter for option, _ in parameters)
-    for option, value in parameters:
-        alone = named[option.parameter] == 1 and option.parameter not in method.terms
-        found[option.parameter if alone else f"{option.term}.{option.parameter}"] = option, value
+    parameters += [Setting(Option("", name), own) for name, own in method.settable.items()]
+    named = Counter(one.option.parameter for one in parameters)
+    for one in parameters:
+        term, parameter = one.option
+        alone = named[parameter] == 1 and parameter not in method.terms
+        found[parameter if alone else f"{term}.{parameter}"] = one
     return found
 
 
@@ -61,15 +67,16 @@ def read(name: str, method: Method, text: str) -> dict[Option, float]:
     InputError
         For a word that it does not know or has twice, and for a value that makes no sense.
     """
-    known = options(method)
+    known = settings(method)
+    full = {".".join(one.option): one for one in known.values()} | known
     given: dict[Option, float] = {}
     for part in text.split(","):
         word, _, number = part.partition("=")
-        option = _option(known, word)
-        if option is None or option in given:
+        if word not in full or full[word].option in given:
             raise _unknown(name, part, known)
+        option, own = full[word]
         given[option] = (
-            _parameter(name, word, number, option, method)
+            _parameter(name, word, number, own)
             if option.parameter
             else check_weight(name, word, number)
         )
@@ -77,31 +84,22 @@ def read(name: str, method: Method, text: str) -> dict[Option, float]:
 
 
 def write(method: Method, given: Mapping[Option, float]) -> str:
-    """The words that set these, in the order of `options`, a method's own values left out."""
-    known = options(method).items()
+    """The words that set these, in the order of `settings`, a method's own values left out."""
     changed = [
         f"{word}={_shown(given[option])}"
-        for word, (option, own) in known
+        for word, (option, own) in settings(method).items()
         if given.get(option, own) != own
     ]
     return ",".join(changed)
 
 
-def _option(known: Mapping[str, tuple[Option, float]], word: str) -> Option | None:
-    if word in known:
-        return known[word][0]
-    term, _, parameter = word.partition(".")
-    longer = Option(term, parameter)
-    return longer if longer.parameter and longer in [one for one, _ in known.values()] else None
-
-
-def _unknown(name: str, part: str, known: Mapping[str, tuple[Option, float]]) -> InputError:
+def _unknown(name: str, part: str, known: Mapping[str, Setting]) -> InputError:
     weights = [word for word, (option, _) in known.items() if not option.parameter]
-    parameters = [word for word in known if word not in weights]
-    has = f"its parameters {', '.join(parameters)}" if parameters else "it has no parameters"
+    others = [word for word in known if word not in weights]
+    has = f", its parameters {', '.join(others)}" if others else ""
     return InputError(
         f"{name!r}: {part!r} gives no weight of a term and no parameter, or one a second time; its "
-        f"terms are {', '.join(weights)}, {has}; write for instance "
+        f"terms are {', '.join(weights)}{has}; write for instance "
         f"{name.partition(':')[0]}:{weights[0]}=2"
     )
 
@@ -113,20 +111,18 @@ def check_weight(method: str, term: str, value: Any) -> float:
         raise InputError(
             f"method {method!r}: weight {value!r} of {term} is no number of at least 0"
         )
-    return weight + 0.0  # no -0
+    return weight
 
 
-def _parameter(name: str, word: str, text: str, option: Option, method: Method) -> float:
-    """A parameter as a number of its kind."""
-    value, parameter = _number(text), option.parameter
-    whole = bool(option.term) and type(method.terms[option.term].settable[parameter]) is int
-    above = parameter in ABOVE_0 or not option.term
-    most = 1 if parameter in UP_TO_1 else float("inf")
-    if value < 0 or value > most or (above and value == 0) or (whole and value % 1):
+def _parameter(name: str, word: str, text: str, own: float) -> float:
+    """A parameter as a number of its own kind; InputError if it cannot be one."""
+    value, parameter, whole = _number(text), word.rpartition(".")[2], isinstance(own, int)
+    above, share = parameter in ABOVE_0, parameter in UP_TO_1
+    if value < 0 or (above and value == 0) or (share and value > 1) or (whole and value % 1):
+        among = "above 0" if above else "from 0 to 1" if share else "of at least 0"
         kind = "whole number" if whole else "number"
-        range_ = "above 0" if above else "from 0 to 1" if most == 1 else "of at least 0"
-        raise InputError(f"method {name!r}: {word} {text!r} is no {kind} {range_}")
-    return int(value) if whole else value + 0.0
+        raise InputError(f"method {name!r}: {word} {text!r} is no {kind} {among}")
+    return int(value) if whole else value
 
 
 def _number(value: Any) -> float:
@@ -135,7 +131,7 @@ def _number(value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError):
         return -1.0
-    return number if isfinite(number) else -1.0
+    return number + 0.0 if isfinite(number) else -1.0  # no -0
 
 
 def _shown(value: float) -> str:
