@@ -68,7 +68,7 @@ def read(name: str, method: Method, text: str) -> dict[Option, float]:
         For a word that it does not know or has twice, and for a value that makes no sense.
     """
     known = settings(method)
-    full = {".".join(one.option): one for one in known.values()} | known
+    full = {".".join(one.option): one for one in known.values() if all(one.option)} | known
     given: dict[Option, float] = {}
     for part in text.split(","):
         word, _, number = part.partition("=")
