@@ -78,11 +78,11 @@ def loop_dkd(s, t, y):
     return total / len(s)
 
 
-def loop_rld(s, t, y):
+def loop_rld(s, t, y, S=1):
     total = 0.0
     for a, b, label in zip(s, t, y):
-        sure, most = softened(a, 1)[label], max(softened(b, 1))
-        total += divergence([sure, 1 - sure], [most, 1 - most])
+        sure, most = softened(a, S)[label], max(softened(b, S))
+        total += S**2 * divergence([sure, 1 - sure], [most, 1 - most])
         wrong = [c for c, value in enumerate(b) if value >= b[label]]
         p, q = without(softened(a, 4), wrong), without(softened(b, 4), wrong)
         total += 8 * 16 * divergence(shares(p), shares(q))
@@ -93,10 +93,23 @@ def lskd_of_labels_too(s, t, y):
     return losses.lskd(s, t)
 
 
+def rld_warm(s, t, y):
+    return losses.rld(s, t, y, confidence_temperature=3.0)
+
+
+def loop_rld_warm(s, t, y):
+    return loop_rld(s, t, y, 3)
+
+
 LOSSES = pytest.mark.parametrize(
     "loss, loop",
-    [(lskd_of_labels_too, loop_lskd), (losses.dkd, loop_dkd), (losses.rld, loop_rld)],
-    ids=["lskd", "dkd", "rld"],
+    [
+        (lskd_of_labels_too, loop_lskd),
+        (losses.dkd, loop_dkd),
+        (losses.rld, loop_rld),
+        (rld_warm, loop_rld_warm),
+    ],
+    ids=["lskd", "dkd", "rld", "rld_warm"],
 )
 
 
@@ -117,6 +130,13 @@ def test_a_student_with_its_teachers_logits_has_nothing_to_learn(loss, loop, dty
     value = loss(leaf, t, t.argmax(1))
     value.backward()
     assert value.abs() < 1e-5 and leaf.grad.abs().max() < 1e-5
+
+
+@LOSSES
+def test_a_constant_that_is_added_to_all_logits_is_not_seen(loop, loss):
+    s, t = torch.randn(2, 5, 4, dtype=torch.float64)
+    for labels in (t.argmin(1), t.argmax(1), torch.arange(5) % 4):
+        torch.testing.assert_close(loss(s - 1e4, t - 1e3, labels), loss(s, t, labels))
 
 
 @DTYPES

@@ -8,6 +8,8 @@ import torch
 import ckdlib
 from ckdlib import losses, methods, study
 from ckdlib.errors import InputError
+from ckdlib.study.runs import run_name
+from tests import PROJECT
 from tests.methods.test_methods import fixed_batch
 
 
@@ -45,6 +47,7 @@ def test_parameters_reach_what_is_trained_beside_the_student():
     crd = methods.get("crd:crd.temperature=0.1,dim=16,momentum=0").helpers(problem)["crd"]
     assert (crd.temperature, crd.momentum, crd.bank_student.shape) == (0.1, 0, (8, 16))
     assert methods.get("fitnets:level=0").helpers(problem)["fitnets"].conv.out_channels == 4
+    assert value("fitnets:level=0", "fitnets") != value("fitnets", "fitnets")
     vid = methods.get("vid:variance=2").helpers(problem)["vid"]
     start = torch.nn.functional.softplus(vid[0].log_scale) + 1e-5
     torch.testing.assert_close(start, torch.full((4,), 2.0))
@@ -97,7 +100,8 @@ def test_a_training_mixes_as_its_method_says(monkeypatch, digits):
     ("kd:temperature=4", "kd"), ("kd:temperature=2,kl=3", "kd:kl=3,temperature=2"),
     ("dist:dist.temperature=2,kl.temperature=4", "dist:dist.temperature=2"),
     ("crd:negatives=1e3", "crd:negatives=1000"), ("mixup:alpha=1", "mixup"),
-    ("mixup:alpha=.2,teacher=2", "mixup:teacher=2,alpha=0.2"), ("dkd:beta=2", "dkd:beta=2"),
+    ("mixup:alpha=0.2", "mixup:alpha=0.2"), ("dkd:beta=2", "dkd:beta=2"),
+    ("mixup:alpha=.2,teacher=2", "mixup:teacher=2,alpha=0.2"),
     ("ce+smoothing:labels.smoothing=0.1", "ce+smoothing"),
 ])  # fmt: skip
 def test_one_training_has_one_name(name, canonical):
@@ -115,6 +119,17 @@ def test_a_parameter_is_in_a_runs_name(digits):
     assert len({run.key(digits, "teacher", "float32") for run in runs}) == 5
     kept = runs[1].identity(digits, "teacher", "float32")["definition"]["terms"]["kl"]
     assert kept == {"loss": "kd", "version": 1, "weight": 1.0, "temperature": 2.0}
+
+
+@pytest.mark.parametrize("profile", ["quick", "pilot", "paper"])
+def test_committed_runs_keep_their_names(profile):
+    """What can be set of a method changes nothing of runs that set nothing."""
+    rows = study.Store(PROJECT / "results" / profile).rows(lambda line: None)
+    kept = {row["method"]: row for row in rows}
+    for name, row in kept.items():
+        assert row["definition"] == json.loads(json.dumps(methods.get(name).definition())), name
+        assert run_name(row | {"definition": methods.get(name).definition()}) == row["run"]
+    assert "kd" in kept
 
 
 @pytest.mark.parametrize("name, says", [
