@@ -4,6 +4,7 @@
 """
 
 from ..metrics import correlation_gap
+from . import answers
 from .accuracy import (
     accuracies,
     accuracies_beside,
@@ -20,6 +21,7 @@ from .calls import (
     calls_table,
     calls_to_reach,
     check_target,
+    printed_points,
     reductions,
     table1,
     table1_vs_paper,
@@ -40,6 +42,7 @@ from .rows import (
     with_measures,
 )
 from .savings import fresh, savings
+from .shown import Answer, folded
 from .spectra import (
     count_directions,
     flatness,
@@ -56,6 +59,7 @@ __all__ = [
     "CLAIMS",
     "PRIOR",
     "RULE",
+    "Answer",
     "Curve",
     "Prediction",
     "Prior",
@@ -63,6 +67,7 @@ __all__ = [
     "accuracies",
     "accuracies_beside",
     "advise",
+    "answers",
     "baseline",
     "by_n",
     "calls_table",
@@ -81,6 +86,7 @@ __all__ = [
     "fit_priors",
     "flatness",
     "flatness_table",
+    "folded",
     "frame",
     "fresh",
     "headline",
@@ -94,6 +100,7 @@ __all__ = [
     "more_calls",
     "outside",
     "paired_differences",
+    "printed_points",
     "ranks",
     "reductions",
     "rivals_of_best",
