@@ -29,7 +29,13 @@ class MethodStyle(NamedTuple):
 
 METHODS = {
     "ce": MethodStyle("labels only (CE)", "#7f7f7f", "x", "--"),
+    "ce+mixup": MethodStyle("CE + Mixup", "#7f7f7f", "^", ":"),
+    "ce+smoothing": MethodStyle("CE + smoothing", "#7f7f7f", "v", "-."),
     "kd": MethodStyle("KD", "#000000", "o"),
+    "kl": MethodStyle("KL, no labels", "#000000", "s", ":"),
+    "dkd": MethodStyle("DKD", "#ee3377", "v"),
+    "lskd": MethodStyle("LSKD", "#4b61d1", "D"),
+    "rld": MethodStyle("RLD", "#44aa99", "^"),
     "crd": MethodStyle("CRD", "#0072b2", "s"),
     "mixup": MethodStyle("Mixup", "#56b4e9", "^"),
     "rkd": MethodStyle("RKD", "#e69f00", "v"),
@@ -37,6 +43,7 @@ METHODS = {
     "ckd_pairs": MethodStyle("CKD (the paper's)", "#d55e00", "P"),
     "ckd": MethodStyle("CKD (all pairs)", "#d55e00", "*", "--"),
     "mse": MethodStyle("MSE control", "#009e73", "X", "--"),
+    "logit_mse": MethodStyle("MSE, no labels", "#009e73", "X", ":"),
     "ckd_calibrated": MethodStyle("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": MethodStyle("CE + CKD", "#117733", "h"),
     "ce+ckd+dist": MethodStyle("CE + CKD + DIST", "#7b3294", "d"),
