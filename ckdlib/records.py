@@ -84,18 +84,28 @@ def fault(line: Any, kind: type) -> str:
     """
     if not isinstance(line, dict):
         return "not an object"
-    for name, (types, required) in _fields(kind).items():
-        if name not in line:
-            if required:
-                return f"no {name}"
-            continue
-        value = line[name]
-        if type(value) not in types:
-            return f"{name} is {value!r:.40}"
-        if type(value) is float and not isfinite(value) and kind is Row:
-            return f"{name} is {value}"
-    if kind is Row and line["status"] not in STATUSES:
-        return f"status is {line['status']!r}"
+    wrong = _misfit(kind, tuple(line), tuple(map(type, line.values())))
+    if wrong:
+        return f"{wrong} is {line[wrong]!r:.40}" if wrong in line else f"no {wrong}"
+    if kind is Row:
+        for name, value in line.items():
+            if type(value) is float and not isfinite(value) and name in _fields(kind):
+                return f"{name} is {value}"
+        if line["status"] not in STATUSES:
+            return f"status is {line['status']!r}"
+    return ""
+
+
+@cache
+def _misfit(kind: type, names: tuple[str, ...], types: tuple[type, ...]) -> str:
+    """The first field that lacks or has a value of another type; '' if there is none.
+
+    Lines of a file are alike, so that this is looked at once for all of them.
+    """
+    given = dict(zip(names, types, strict=True))
+    for name, (allowed, required) in _fields(kind).items():
+        if given[name] not in allowed if name in given else required:
+            return name
     return ""
 
 

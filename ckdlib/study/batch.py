@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 from tqdm import tqdm
 
@@ -12,6 +13,7 @@ from ..records import Row
 from ..stopping import deferred
 from ..training import check_device
 from .attempt import Failure
+from .cluster import Cluster, opened
 from .executors import default_jobs, train_students
 from .plan import Pace, pace_on, plan
 from .runs import Run, grouped
@@ -30,6 +32,7 @@ def run(
     time_budget: float | None = None,
     add_features: bool = False,
     report: Report = print,
+    cluster: str | None = None,
 ) -> list[Row]:
     """Train every run that has no row yet.
 
@@ -45,6 +48,10 @@ def run(
         Minutes after which it stops, with every finished run kept.
     add_features : bool
         Make calls a second time where white-box methods need feature maps that were not kept.
+    cluster : str, optional
+        Train by the workers of a cluster of dask.distributed: 'local', a scheduler's address, or
+        the file that it wrote. `jobs` are then students at once of each GPU; of 'local' on a CPU
+        they are its workers.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def run(
     store = workspace.store
     prepared = prepare(runs, workspace, store, report)
     jobs = jobs or default_jobs(workspace.device)
-    if jobs > 1 and workspace.device == "cpu":
+    if cluster or (jobs > 1 and workspace.device == "cpu"):
         check_sendable(prepared.tasks.values())
     remove_leftovers(workspace.results)
     store.marks.clear()
@@ -73,17 +80,22 @@ def run(
         report(line)
     if prepared.left:
         _check_device(workspace, report)
-    try:
-        teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
-        tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
-        done = prepared.done
-        todo = [task for key, task in tasks.items() if key not in done]
-        ask_teachers(todo, teachers, workspace, add_features, deadline, report)
-    except OutOfTime as stopped:
-        report(str(stopped))
-        return []
-    _save_splits(todo, workspace, report)
-    return train_tasks(tasks, workspace, prepared.rows, jobs, deadline, pace, report)
+    with ExitStack() as stack:
+        crew = None
+        if cluster and prepared.left:
+            at = opened(cluster, workspace, prepared.datasets, jobs, deadline, report)
+            crew = stack.enter_context(at)
+        try:
+            teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
+            tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
+            done = prepared.done
+            todo = [task for key, task in tasks.items() if key not in done]
+            ask_teachers(todo, teachers, workspace, add_features, deadline, report)
+        except OutOfTime as stopped:
+            report(str(stopped))
+            return []
+        _save_splits(todo, workspace, report)
+        return train_tasks(tasks, workspace, prepared.rows, jobs, deadline, pace, report, crew)
 
 
 def train_tasks(
@@ -94,6 +106,7 @@ def train_tasks(
     deadline: float | None = None,
     pace: Pace | None = None,
     report: Report = print,
+    cluster: Cluster | None = None,
 ) -> list[Row]:
     """Train the tasks that have no row yet; their teachers were asked.
 
@@ -110,6 +123,8 @@ def train_tasks(
         Of `time.monotonic`.
     pace : Pace, optional
         What is known of the time that runs take.
+    cluster : Cluster, optional
+        Whose workers train.
 
     Returns
     -------
@@ -127,11 +142,12 @@ def train_tasks(
     todo = [task for key, task in tasks.items() if key not in done]
     total, store = len(tasks), workspace.store
     jobs = jobs or default_jobs(workspace.device)
+    at_once = cluster.slots if cluster else jobs
     report(
-        f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {jobs} at once"
+        f"{total - len(todo)} of {total} students are trained; {len(todo)} to go, {at_once} at once"
     )
     pace = pace or pace_on(workspace.device, rows)
-    students = _Students(todo, total, store, pace, report)
+    students = _Students(todo, total, store, pace, report, cluster)
     if todo:
         students.train(workspace, min(jobs, len(todo)), deadline)
     found = store.rows(_nothing) if students.others else [*rows, *students.rows]
@@ -170,7 +186,16 @@ def _save_splits(tasks: Sequence[Task], workspace: Workspace, report: Report) ->
 class _Students:
     """The students of a batch: marked, trained, and their rows appended as they come."""
 
-    def __init__(self, todo: Sequence[Task], total: int, store: Store, pace: Pace, report: Report):
+    def __init__(
+        self,
+        todo: Sequence[Task],
+        total: int,
+        store: Store,
+        pace: Pace,
+        report: Report,
+        cluster: Cluster | None = None,
+    ):
+        self.cluster = cluster
         self.left = {task.key: task.run for task in todo}
         self.todo, self.total, self.store = todo, total, store
         self.pace, self.report = pace, report
@@ -184,13 +209,14 @@ class _Students:
         bar = tqdm(total=len(self.todo), unit="student", disable=not sys.stdout.isatty())
         with bar, deferred() as pending:
             stop = pending.__bool__
-            trained = train_students(self._claimed(), workspace, jobs, deadline, stop, self.report)
+            words = (workspace, jobs, deadline, stop, self.report, self.cluster)
+            trained = train_students(self._claimed(), *words)
             try:
                 for task, result in trained:
                     self._keep(task, result)
                     bar.update()
                     if bar.disable and isinstance(result, StudentResult):
-                        self._tell(result.row, jobs)
+                        self._tell(result.row, self.cluster.slots if self.cluster else jobs)
             finally:
                 for key in self.marked:
                     self.store.marks.release(key)
@@ -210,7 +236,7 @@ class _Students:
             for task in left:
                 if self._is_done(task.key):
                     continue
-                if not self.store.marks.take(task.key):
+                if not self.store.marks.take(task.key, self.cluster is not None):
                     others.append(task)
                     continue
                 self.marked.add(task.key)
@@ -238,6 +264,7 @@ class _Students:
             self._note(task, result)
         else:
             self.store.append(*result)
+            self.store.failed(task.key).unlink(missing_ok=True)
             self.rows.append(result.row)
             self.pace.add(result.row)
         self.left.pop(task.key, None)
@@ -245,22 +272,20 @@ class _Students:
         self.marked.discard(task.key)
 
     def _note(self, task: Task, failure: Failure) -> None:
-        """Tell why a run failed; a traceback goes to a file."""
+        """Tell why a run failed; that goes to a file too, with a traceback."""
         if failure.fatal:
             raise InputError(failure.why)
         self.failed += 1
-        where = ""
-        if failure.detail:
-            path = self.store.folder / "failed" / f"{task.key}.txt"
-            with replacing(path) as beside:
-                beside.write_text(failure.detail)
-            where = f" (traceback: {path})"
+        path = self.store.failed(task.key)
+        with replacing(path) as beside:
+            beside.write_text(f"{failure.why}\n{failure.detail}")
+        where = f" (traceback: {path})" if failure.detail else ""
         self.report(f"failed: {task.key}: {failure.why}{where}")
 
     def _tell(self, row: Row, jobs: int) -> None:
         seconds = self.pace.seconds(self.left.values()) or 0.0
         told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
-        self.report(f"{told}, about {seconds / jobs / 60:.1f} min left")
+        self.report(f"{told}, about {seconds / max(1, jobs) / 60:.1f} min left")
 
 
 def describe(row: Row) -> str:

@@ -1,7 +1,8 @@
 """Marks say which runs are being trained, by whom: each is trained once, whoever else is at it.
 
-A mark is a file of `running/` that holds host, process and when that began. It counts while its
-process lives; on another host, while it is touched.
+A mark is a file of `running/` that holds host, process and when that began, and of a cluster's
+worker the host that it is at. It counts while its process lives; on another host, while it is
+touched.
 """
 
 import json
@@ -23,14 +24,17 @@ class Marks:
     def __init__(self, folder: Path):
         self.folder = folder / "running"
 
-    def take(self, run: str) -> bool:
-        """Mark a run as this process's; False where somebody else's mark counts."""
+    def take(self, run: str, waits: bool = False) -> bool:
+        """Mark a run as this process's; False where somebody else's mark counts.
+
+        waits: it is for a worker, who has not begun (`place`).
+        """
         with locked(self.folder / ".lock"):
             mark = self.folder / run
             if _counts(mark):
                 return False
             with replacing(mark) as beside:
-                beside.write_text(json.dumps(_own()))
+                beside.write_text(json.dumps(_own() | ({"at": None} if waits else {})))
         return True
 
     def alive(self, run: str) -> Callable[[], None]:
@@ -41,10 +45,22 @@ class Marks:
             nonlocal last
             if time.monotonic() - last > TOUCHED:
                 last = time.monotonic()
-                with suppress(OSError):
-                    os.utime(self.folder / run)
+                self.touch(run)
 
         return touch
+
+    def touch(self, run: str) -> None:
+        """Say to other hosts that the run is still somebody's."""
+        with suppress(OSError):
+            os.utime(self.folder / run)
+
+    def place(self, run: str) -> None:
+        """Say that this host trains a run, which another process's mark is of."""
+        mark = self.folder / run
+        with locked(self.folder / ".lock"), suppress(OSError, ValueError, AttributeError):
+            holder = json.loads(mark.read_text())
+            with replacing(mark) as beside:
+                beside.write_text(json.dumps(holder | {"at": HOST}))
 
     def release(self, run: str) -> None:
         """The run is trained, or given up."""
@@ -52,7 +68,11 @@ class Marks:
 
     def held(self) -> list[str]:
         """Runs whose mark counts."""
-        return [mark.name for mark in self._all() if _counts(mark)]
+        return list(self.places())
+
+    def places(self) -> dict[str, str | None]:
+        """Run whose mark counts -> the host that trains it; None: it waits for a worker."""
+        return {mark.name: _place(mark) for mark in self._all() if _counts(mark)}
 
     def clear(self) -> None:
         """Remove marks that count no more."""
@@ -77,6 +97,14 @@ def _counts(mark: Path) -> bool:
         return is_alive(holder["pid"]) and holder["began"] == _began(holder["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _place(mark: Path) -> str | None:
+    try:
+        holder = json.loads(mark.read_text())
+        return holder.get("at", holder["host"])
+    except (OSError, ValueError, KeyError):
+        return None  # done at this moment
 
 
 def _began(pid: int) -> int | None:

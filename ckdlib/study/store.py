@@ -2,7 +2,9 @@
 costs that line only.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,10 @@ class Store:
         if alone and self._bytes() == self._size + added:
             self._size += added
 
+    def failed(self, run: str) -> Path:
+        """Where it is kept why a run failed: that in the first line, then a traceback."""
+        return self.folder / "failed" / f"{run}.txt"
+
     def note(self, measures: Measures) -> None:
         """Add measures that belong to no row: a teacher's."""
         append_line(self.measures_path, measures)
@@ -109,16 +115,33 @@ def _found(row: Row) -> dict[str, Any]:
 
 
 def _records(path: Path, kind: type, report: Report | None = None) -> list:
-    records = []
+    with _uncollected():
+        return list(_each_record(path, kind, report))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Python's garbage collector at rest: all that is read stays, and looking through it again and
+    again takes half of the time.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _each_record(path: Path, kind: type, report: Report | None) -> Iterator[Any]:
     for number, line in read_lines(path):
         if kind is Row:
             _same_schema(path, line)
         wrong = "damaged" if line is None else fault(line, kind)
         if not wrong:
-            records.append(line)
+            yield line
         elif report:
             report(f"{path}, line {number} is left out ({wrong}); {LOST[kind]}")
-    return records
 
 
 def _same_schema(path: Path, line: Any) -> None:

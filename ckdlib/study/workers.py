@@ -116,41 +116,46 @@ def _serve(connection: Connection, threads: int) -> None:
         _send(connection, attempt(task, workspace, deadline))
 
 
-class _Crew:
-    """The workers of a batch, replaced as they die."""
+class Processes:
+    """Trains tasks by worker processes, which are replaced as they die.
 
-    def __init__(self, tasks: Tasks, workspace: Workspace, jobs: int, deadline: float | None):
-        self.tasks, self.workspace, self.deadline = tasks, workspace, deadline
+    Raises
+    ------
+    CannotStart
+        From `give` and `results`, with the tasks that it had, if processes die before they are
+        ready.
+    """
+
+    def __init__(self, workspace: Workspace, jobs: int, deadline: float | None):
+        self.workspace, self.deadline = workspace, deadline
         self.threads = max(1, cores() // jobs)
-        self.jobs = jobs
+        self.slots = jobs
         self.workers: list[_Worker] = []
         self.again: deque[Task] = deque()
         self.died: Counter[str] = Counter()
-        self.more = True
 
     @property
-    def busy(self) -> dict[Connection, _Worker]:
-        """Those that train."""
+    def _training(self) -> dict[Connection, _Worker]:
         return {worker.connection: worker for worker in self.workers if worker.task}
 
-    def fill(self) -> None:
-        """Give every idle worker a task, as long as there are any."""
-        while len(self.busy) < self.jobs:
-            task = self._next()
-            if task is None:
-                return
-            idle = [worker for worker in self.workers if not worker.task]
-            try:
-                worker = idle[0] if idle else self._hire()
-                worker.give(task, self.workspace, self.deadline)
-            except OSError:  # no more processes, no more memory
-                raise CannotStart(self._taken() + [task]) from None
+    @property
+    def busy(self) -> bool:
+        """Has it any that did not come back?"""
+        return bool(self._training or self.again)
 
-    def _next(self) -> Task | None:
-        if self.again:
-            return self.again.popleft()
-        self.more, task = next_of(self.tasks)
-        return task
+    @property
+    def room(self) -> bool:
+        """May it be given one more?"""
+        return len(self._training) + len(self.again) < self.slots
+
+    def give(self, task: Task) -> None:
+        """Let an idle worker train it."""
+        idle = [worker for worker in self.workers if not worker.task]
+        try:
+            worker = idle[0] if idle else self._hire()
+            worker.give(task, self.workspace, self.deadline)
+        except OSError:  # no more processes, no more memory
+            raise CannotStart(self._taken() + [task]) from None
 
     def _hire(self) -> _Worker:
         worker = _Worker(self.threads)
@@ -159,7 +164,18 @@ class _Crew:
 
     def results(self, seconds: float) -> Iterator[Trained]:
         """What came within so many seconds."""
-        busy = self.busy
+        while self.again:
+            self.give(self.again.popleft())
+        yield from self._received(seconds)
+
+    def last(self) -> Iterator[Trained]:
+        """What was finished when a stop came."""
+        yield from self._received(0)
+
+    def _received(self, seconds: float) -> Iterator[Trained]:
+        busy = self._training
+        if not busy:
+            time.sleep(seconds)
         for connection in wait_for(list(busy), seconds) if busy else ():
             worker = busy[connection]  # type: ignore[index]
             task = worker.task
@@ -197,7 +213,7 @@ class _Crew:
     def _taken(self) -> list[Task]:
         return [worker.task for worker in self.workers if worker.task] + list(self.again)
 
-    def kill(self) -> None:
+    def close(self) -> None:
         """End all of them."""
         for worker in self.workers:
             worker.kill()
@@ -213,25 +229,3 @@ def cores() -> int:
     """Of this process."""
     return len(os.sched_getaffinity(0))
 
-
-def in_processes(
-    tasks: Tasks, workspace: Workspace, jobs: int, deadline: float | None, stop: Stop
-) -> Iterator[Trained]:
-    """Train by `jobs` processes.
-
-    Raises
-    ------
-    CannotStart
-        With the tasks that were taken, if processes die before they are ready.
-    """
-    crew = _Crew(tasks, workspace, jobs, deadline)
-    try:
-        while (crew.more or crew.busy or crew.again) and not stop():
-            crew.fill()
-            if crew.busy:
-                yield from crew.results(POLL)
-            elif crew.more:
-                time.sleep(POLL)
-        yield from crew.results(0)  # what was finished when the stop came
-    finally:
-        crew.kill()
