@@ -54,7 +54,14 @@ def run(args: argparse.Namespace) -> None:
     options = options_of(args)
     runs, workspace = options.runs(), options.workspace()
     print(f"results: {workspace.results}", flush=True)
-    train(runs, workspace, options.jobs, options.time_budget, options.add_features)
+    train(
+        runs,
+        workspace,
+        options.jobs,
+        options.time_budget,
+        options.add_features,
+        cluster=args.cluster,
+    )
 
 
 def status(args: argparse.Namespace) -> None:
@@ -115,6 +122,12 @@ def advise(args: argparse.Namespace) -> None:
 
     rows = Store(args.results).rows()
     print(report.advise(rows, args.experiment, args.method, args.price, str(args.results)))
+
+
+def merge(args: argparse.Namespace) -> None:
+    from .study.merge import merge as bring
+
+    bring(args.folders, args.results, args.dry_run)
 
 
 def migrate(args: argparse.Namespace) -> None:
@@ -195,6 +208,7 @@ COMMANDS = {
     "distill": distill,
     "export": export,
     "headline": headline,
+    "merge": merge,
     "migrate": migrate,
     "notebook": notebook,
     "predict": predict,

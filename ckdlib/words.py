@@ -42,7 +42,13 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     everything = ("where", "grid", "pace")
-    command("run", "train what is missing; needs no Jupyter", *everything)
+    train = command("run", "train what is missing; needs no Jupyter", *everything)
+    train.add_argument(
+        "--cluster",
+        metavar="WHERE",
+        help="train by dask.distributed (docs/cluster.md): local, a scheduler's address, or the "
+        "file that it wrote; --jobs are then students at once of each GPU",
+    )
     batch = command("batch", "run_all.sh: all notebooks by papermill", *everything)
     batch.add_argument(
         "--targets", nargs="+", type=float, default=[], help="accuracies in per cent for Table 1"
@@ -84,6 +90,10 @@ def parser() -> argparse.ArgumentParser:
     _own_options(command)
     old = command("migrate", "bring a results folder of an older ckdlib up to date")
     old.add_argument("results", type=folder)
+    merged = command("merge", "one results folder of several that never met")
+    merged.add_argument("folders", nargs="+", type=folder, metavar="FOLDER")
+    merged.add_argument("--results", required=True, type=folder, help="that they come into")
+    merged.add_argument("--dry-run", action="store_true", help="what would come in, no more")
     _bench_options(command("bench", "speed beside a straightforward implementation"))
     return top
 

@@ -1,6 +1,7 @@
 """What of a study is done, running and left."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,8 @@ from .workspace import Workspace
 
 
 def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
-    """A line for each experiment: runs done, running and left, teacher calls kept, time left.
+    """A line for each experiment: runs done, running (where) and left, teacher calls kept, time
+    left; and one for each run that failed.
 
     Where images are not here, rows are told by their names, and a line says why.
     """
@@ -31,7 +33,8 @@ def status(runs: Sequence[Run], workspace: Workspace) -> list[str]:
             absent[name] = str(error)
             lines.append(f"{experiment}: {_by_name(part, rows)} (its images are not here)")
             continue
-        lines.append(f"{experiment}: {_by_key(part, dataset, workspace, rows, pace)}")
+        told, *failed = _by_key(part, dataset, workspace, rows, pace)
+        lines += [f"{experiment}: {told}", *failed]
     return lines + [f"{Path(name).name}: {why}" for name, why in absent.items()]
 
 
@@ -51,7 +54,7 @@ def _likeness(row: Mapping[str, Any]) -> str:
 
 def _by_key(
     part: Sequence[Run], dataset: Dataset, workspace: Workspace, rows: Sequence[Row], pace: Pace
-) -> str:
+) -> list[str]:
     name = part[0].dataset
     digests, calls = {}, 0
     for model, asking in grouped(needing_teacher(part), "teacher").items():
@@ -62,12 +65,31 @@ def _by_key(
                 calls += workspace.ledger(dataset, digest, seed).calls
     tasks = resolve(part, {name: dataset}, digests, workspace.precision)
     done = {row["run"] for row in rows}
-    left = [task.run for key, task in tasks.items() if key not in done]
-    running = workspace.store.marks.held()
-    seconds = pace.seconds(left)
-    hours = "no estimate yet" if seconds is None else f"about {seconds / 3600:.2f} h one at a time"
-    return (
-        f"{len(tasks) - len(left)}/{len(tasks)} runs done, "
-        f"{len(tasks.keys() & set(running))} running, {len(left)} left, "
-        f"{calls} teacher calls kept, {hours}"
+    left = [key for key in tasks if key not in done]
+    places = workspace.store.marks.places()
+    running = [key for key in left if key in places]
+    at = Counter(places[key] for key in running if places[key])
+    seconds = pace.seconds(tasks[key].run for key in left)
+    hours = "no estimate yet" if seconds is None else _hours(seconds, at.total())
+    told = (
+        f"{len(tasks) - len(left)}/{len(tasks)} runs done, {_running(len(running), at)}, "
+        f"{len(left)} left, {calls} teacher calls kept, {hours}"
     )
+    failed = [f"  failed: {key}: {why}" for key in left if (why := workspace.store.why(key))]
+    return [told, *failed]
+
+
+def _running(count: int, at: Counter) -> str:
+    """'5 running (a 3, b 1; 1 waiting for a worker)'."""
+    words = [", ".join(f"{host} {many}" for host, many in sorted(at.items()))]
+    if waiting := count - at.total():
+        words.append(f"{waiting} waiting for a worker")
+    where = f" ({'; '.join(filter(None, words))})" if count else ""
+    return f"{count} running{where}"
+
+
+def _hours(seconds: float, at_once: int) -> str:
+    alone = f"about {seconds / 3600:.2f} h one at a time"
+    if at_once < 2:
+        return alone
+    return f"{alone}, {seconds / 3600 / at_once:.2f} h with {at_once} at once as now"

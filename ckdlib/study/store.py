@@ -71,6 +71,13 @@ class Store:
         """Where it is kept why a run failed: that in the first line, then a traceback."""
         return self.folder / "failed" / f"{run}.txt"
 
+    def why(self, run: str) -> str:
+        """Why a run failed; '' where it did not."""
+        try:
+            return self.failed(run).read_text().partition("\n")[0]
+        except OSError:
+            return ""
+
     def note(self, measures: Measures) -> None:
         """Add measures that belong to no row: a teacher's."""
         append_line(self.measures_path, measures)
@@ -97,7 +104,7 @@ def once_each(rows: Sequence[Row], path: Path) -> list[Row]:
     kept: dict[str, Row] = {}
     for row in rows:
         other = kept.setdefault(row["run"], row)
-        one, two = _found(other), _found(row)
+        one, two = found_in(other), found_in(row)
         if one != two:
             raise InputError(
                 f"{path} holds two rows of {row['run']} that differ in {difference(one, two)}; "
@@ -106,7 +113,8 @@ def once_each(rows: Sequence[Row], path: Path) -> list[Row]:
     return list(kept.values())
 
 
-def _found(row: Row) -> dict[str, Any]:
+def found_in(row: Row) -> dict[str, Any]:
+    """What a run gave."""
     return {
         "status": row["status"],
         "val_accuracy": row["val_accuracy"],

@@ -161,6 +161,17 @@ class Ledger:
     def _parts(self, missing: Tensor) -> Sequence[Tensor]:
         return missing.split(self.shard) if len(missing) else ()
 
+    def add(self, tensors: dict[str, Tensor]) -> None:
+        """Keep answers that were made elsewhere.
+
+        Parameters
+        ----------
+        tensors : dict
+            'index' [B], 'logits' [B, C], and 'feature0', ... where there are maps.
+        """
+        with locked(self.folder / "lock"):
+            self._keep(tensors)
+
     def _keep(self, tensors: dict[str, Tensor]) -> None:
         files = self._files()
         number = int(files[-1].stem.removeprefix("calls-")) + 1 if files else 0
