@@ -7,7 +7,7 @@ from tests import PROJECT
 
 EXTRAS = ["matplotlib", "seaborn", "IPython", "ipykernel", "jupyter_client", "nbformat"]
 EXTRAS += ["nbconvert", "papermill", "onnx", "onnxscript", "pyarrow", "pytest"]
-EXTRAS += ["docutils", "myst_nb", "furo", "latex2mathml"]
+EXTRAS += ["docutils", "myst_nb", "furo", "latex2mathml", "dask", "distributed"]
 
 ALONE = f"""
 import sys

@@ -4,6 +4,7 @@ They read answers and images from folders that all machines see under the same p
 students there; rows come back here, and only this process appends them.
 """
 
+import json
 import pickle
 import queue
 import time
@@ -105,7 +106,7 @@ def _client(dask: Any, where: str, device: str, jobs: int) -> Iterator[Any]:
 
 def _local(dask: Any, device: str, jobs: int) -> Any:
     """Workers of this machine: one a student, or one a GPU."""
-    plain = {"dashboard_address": None, "silence_logs": 50}
+    plain = {"dashboard_address": ":0", "silence_logs": 50}
     if device == "cpu":
         words = {"n_workers": jobs, "threads_per_worker": 1, "memory_limit": 0}
         return dask.LocalCluster(**words, **plain)
@@ -116,26 +117,28 @@ def _local(dask: Any, device: str, jobs: int) -> Any:
         gpu: {"cls": dask.Nanny, "options": words | {"env": {"CUDA_VISIBLE_DEVICES": str(gpu)}}}
         for gpu in range(torch.cuda.device_count())
     }
-    scheduler = {"cls": dask.Scheduler, "options": {"dashboard_address": None}}
+    scheduler = {"cls": dask.Scheduler, "options": {"dashboard_address": ":0"}}
     return dask.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=50)
 
 
 def _connected(dask: Any, where: str) -> Any:
-    file = Path(where).expanduser()
-    words: dict[str, Any] = {"address": where}
-    if "://" not in where:
-        if not file.is_file():
-            raise InputError(
-                f"no cluster {where!r}: choose local, an address as tcp://HOST:8786, or the file "
-                "that `dask scheduler --scheduler-file FILE` wrote"
-            )
-        words = {"scheduler_file": str(file)}
+    address = where if "://" in where else _address(Path(where).expanduser())
     try:
-        return dask.Client(**words, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, KeyError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return dask.Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"no scheduler answers at {where} ({why}); start one with: dask scheduler"
+            f"no scheduler answers at {address} ({why}); start one with: dask scheduler"
+        ) from None
+
+
+def _address(file: Path) -> str:
+    try:
+        return json.loads(file.read_text())["address"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"no cluster {str(file)!r}: choose local, an address as tcp://HOST:8786, or the file "
+            "that `dask scheduler --scheduler-file FILE` wrote"
         ) from None
 
 
@@ -189,9 +192,12 @@ class Cluster:
         if time.monotonic() < self.counted + POLL:
             return
         self.counted = time.monotonic()
+        if self.client.status == "connecting":
+            return
         if self.client.status != "running":
             raise InputError(GONE)
-        workers = self.client.scheduler_info()["workers"].values()
+        known = self.client.sync(self.client.scheduler.identity, n_workers=-1)
+        workers = known["workers"].values()
         before, self.slots = self.slots, sum(map(self._room_of, workers))
         if before and not self.slots:
             self.report(_no_workers(len(workers), self.workspace.device))
