@@ -157,13 +157,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, *values: Mapping[str, Any]) -> int:
-    """Add objects to a file of JSON lines, each with its checksum, in one write; a torn line before
-    them is closed.
+    """Add objects to a file of JSON lines, each with its checksum, in one write.
 
-    Returns
-    -------
-    int
-        Bytes that were added.
+    A torn line before them is closed. Returns how many bytes were added.
     """
     line = b"".join(map(_line, values))
     with (

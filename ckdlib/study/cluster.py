@@ -4,7 +4,6 @@ They read answers and images from folders that all machines see under the same p
 students there; rows come back here, and only this process appends them.
 """
 
-import json
 import pickle
 import queue
 import time
@@ -12,43 +11,26 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import cloudpickle
 
-from ..errors import InputError, not_installed
+from ..errors import InputError
 from ..files import HOST, replacing
 from ..images import Dataset
 from ..origins import place
 from .attempt import Failure
 from .marks import TOUCHED
 from .remote import Ticket, by_value, software
+from .schedulers import LOCAL, connected, distributed
 from .student import StudentResult
 from .tasks import Report, Task
-from .workers import ATTEMPTS, POLL, Trained, cores
+from .workers import POLL, Trained, cores
 from .workspace import Workspace
 
-LOCAL = "local"
-PATIENCE = 5  # seconds for a scheduler to answer
 LONG = 30.0  # seconds that a worker may take to send a result, or to notice that time is up
 GONE = "the scheduler is gone; everything finished is kept, and the same command goes on"
-
-
-def distributed() -> Any:
-    """The module.
-
-    Raises
-    ------
-    InputError
-        Where it is not installed.
-    """
-    try:
-        import distributed as module
-    except ImportError as error:
-        raise not_installed(error.name, "clusters", "cluster") from None
-    return module
 
 
 @contextmanager
@@ -79,7 +61,7 @@ def opened(
     secret = uuid4().hex
     token = workspace.results / "running" / f".cluster-{HOST}-{secret}"
     with ExitStack() as stack:
-        client = stack.enter_context(_client(dask, where, workspace.device, jobs))
+        client = stack.enter_context(connected(dask, where, workspace.device, jobs))
         with replacing(token) as beside:
             beside.write_text(secret)
         stack.callback(token.unlink, missing_ok=True)
@@ -89,57 +71,6 @@ def opened(
         stack.callback(cluster.close)
         cluster.look()
         yield cluster
-
-
-@contextmanager
-def _client(dask: Any, where: str, device: str, jobs: int) -> Iterator[Any]:
-    if where != LOCAL:
-        with _connected(dask, where) as client:
-            yield client
-        return
-    from dask import config
-
-    words = {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
-    with config.set(words), _local(dask, device, jobs) as local, dask.Client(local, set_as_default=False) as client:
-        yield client
-
-
-def _local(dask: Any, device: str, jobs: int) -> Any:
-    """Workers of this machine: one a student, or one a GPU."""
-    plain = {"dashboard_address": ":0", "silence_logs": 50}
-    if device == "cpu":
-        words = {"n_workers": jobs, "threads_per_worker": 1, "memory_limit": 0}
-        return dask.LocalCluster(**words, **plain)
-    import torch
-
-    words = {"nthreads": jobs, "memory_limit": 0, "resources": {"GPU": 1}}
-    workers = {
-        gpu: {"cls": dask.Nanny, "options": words | {"env": {"CUDA_VISIBLE_DEVICES": str(gpu)}}}
-        for gpu in range(torch.cuda.device_count())
-    }
-    scheduler = {"cls": dask.Scheduler, "options": {"dashboard_address": ":0"}}
-    return dask.SpecCluster(workers=workers, scheduler=scheduler, silence_logs=50)
-
-
-def _connected(dask: Any, where: str) -> Any:
-    address = where if "://" in where else _address(Path(where).expanduser())
-    try:
-        return dask.Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"no scheduler answers at {address} ({why}); start one with: dask scheduler"
-        ) from None
-
-
-def _address(file: Path) -> str:
-    try:
-        return json.loads(file.read_text())["address"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"no cluster {str(file)!r}: choose local, an address as tcp://HOST:8786, or the file "
-            "that `dask scheduler --scheduler-file FILE` wrote"
-        ) from None
 
 
 class Cluster:

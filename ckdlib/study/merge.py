@@ -6,7 +6,7 @@ last, so that after a kill a second call finds what is still missing.
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +208,7 @@ class _Answers:
                     new &= ~torch.isin(tensors["index"], others["index"])
             shards.append((path, tensors))
             if new.any():
-                own = Ledger(self.into / ledger.parent, **origin)
+                own = _ledger(self.into / ledger.parent, origin)
                 if own.folder.name != ledger.name:
                     raise InputError(f"{path} is of another ledger than the folder that it is in")
                 self.new.append((own, {name: value[new] for name, value in tensors.items()}))
@@ -219,6 +219,11 @@ class _Answers:
         """Add what is new to the ledgers, a shard each."""
         for ledger, tensors in self.new:
             ledger.add(tensors)
+
+
+def _ledger(folder: Path, origin: Mapping[str, str]) -> Ledger:
+    teacher, dataset, view = (origin.get(name, "") for name in ("teacher", "dataset", "view"))
+    return Ledger(folder, teacher, dataset, view)
 
 
 def _shards(folder: Path) -> Iterator[tuple[Path, Path, dict[str, Tensor], dict[str, str]]]:

@@ -17,7 +17,7 @@ import torch
 
 from ..errors import InputError
 from ..origins import place
-from .attempt import Failure, Stop, attempt
+from .attempt import Failure, attempt
 from .student import StudentResult
 from .tasks import Task
 from .workspace import Workspace
@@ -228,4 +228,3 @@ def only_once() -> None:
 def cores() -> int:
     """Of this process."""
     return len(os.sched_getaffinity(0))
-

@@ -150,9 +150,7 @@ def test_a_run_whose_workers_die_is_told_and_the_others_go_on(threads, here, bri
     monkeypatch.setattr(distributed.Future, "result", result)
     told = []
     with pytest.raises(RunsFailed, match="1 runs failed"):
-        study.run(
-            brief(["ce", "kd"]), here, report=told.append, cluster=threads.scheduler_address
-        )
+        study.run(brief(["ce", "kd"]), here, report=told.append, cluster=threads.scheduler_address)
     (line,) = [line for line in told if line.startswith("failed")]
     assert "its worker process died 3 times, the last one at tcp://there:1" in line
     assert [row["method"] for row in Store(here.results).rows()] == ["ce"]
