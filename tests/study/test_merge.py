@@ -73,7 +73,7 @@ def test_two_folders_become_what_one_would_have_been(met, tmp_path):
     assert numbers(into) == numbers(met["whole"].results)
     assert Store(into).measures().keys() == Store(met["whole"].results).measures().keys()
     assert told[0].startswith(f"{folders[0]}: 2 rows, 40 answers, ")
-    assert told[1].startswith(f"{folders[1]}: 2 rows, 80 answers, ")  # 40 of them with features
+    assert told[1].startswith(f"{folders[1]}: 2 rows, 40 answers, ")  # of 80
     for kind in ("students", "logits", "splits"):
         names = {path.name for path in (into / kind).iterdir()}
         assert names == {path.name for path in (met["whole"].results / kind).iterdir()}
@@ -134,7 +134,7 @@ def test_after_a_kill_the_folder_can_be_read_and_a_second_call_finishes(met, tmp
     for name in ledgers:
         calls = sorted((into / "ledger" / name).glob("calls-*"))
         index = torch.cat([read_tensors(path)[0]["index"] for path in calls])
-        assert len(index) == 120  # 40, and 80 with features
+        assert len(index) == len(index.unique()) == 80
 
 
 def refuses(says, folders, into):
@@ -218,19 +218,38 @@ def test_other_splits_damage_and_folders_that_are_none_are_refused(met, tmp_path
     refuses("is damaged", [a, b], into)
 
 
+def ledger(folder):
+    return Ledger(folder / "answers", "mine", "pictures", "as they are")
+
+
+def as_it_is(index):
+    return index
+
+
+def twice(index):
+    return index.float()[:, None].repeat(1, 2)
+
+
 def test_answers_of_ones_own_teachers_come_in_too(tmp_path):
-    ask = {
-        "view": lambda index: index,
-        "teacher": lambda index: index.float()[:, None].repeat(1, 2),
-    }
     for name, index in (("a", [1, 2, 3]), ("b", [3, 4])):
-        Ledger(tmp_path / name / "answers", "mine", "pictures", "as they are").ask(
-            torch.tensor(index), **ask
-        )
+        ledger(tmp_path / name).ask(torch.tensor(index), as_it_is, twice)
     merge.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "into", report=quiet)
-    into = Ledger(tmp_path / "into" / "answers", "mine", "pictures", "as they are")
-    assert into.calls == 4
-    assert into.kept(torch.tensor([4, 1])).tolist() == [[4.0, 4.0], [1.0, 1.0]]
+    assert ledger(tmp_path / "into").calls == 4
+    kept = ledger(tmp_path / "into").kept(torch.tensor([4, 1]))
+    assert kept.tolist() == [[4.0, 4.0], [1.0, 1.0]]
+
+
+def test_answers_with_feature_maps_come_in_beside_those_without(tmp_path):
+    def with_maps(index):
+        return [twice(index)], twice(index)
+
+    index = torch.tensor([3, 4])
+    ledger(tmp_path / "a").ask(torch.tensor([1, 2, 3, 4]), as_it_is, twice)
+    ledger(tmp_path / "b").ask(index, as_it_is, with_maps, [(2,)])
+    for _ in range(2):
+        merge.merge([tmp_path / "b"], tmp_path / "a", report=quiet)
+    assert ledger(tmp_path / "a").calls == 6  # two were asked twice
+    assert ledger(tmp_path / "a").kept_features(index)
 
 
 def test_runs_that_are_still_trained_are_told(met, tmp_path):
