@@ -15,7 +15,7 @@ from ..training import check_device
 from .attempt import Failure
 from .cluster import Cluster, opened
 from .executors import default_jobs, train_students
-from .plan import Pace, pace_on, plan
+from .plan import Left, Pace, pace_on, plan
 from .runs import Run, grouped
 from .store import Store
 from .student import StudentResult
@@ -196,7 +196,7 @@ class _Students:
         cluster: Cluster | None = None,
     ):
         self.cluster = cluster
-        self.left = {task.key: task.run for task in todo}
+        self.left = Left({task.key: task.run for task in todo})
         self.todo, self.total, self.store = todo, total, store
         self.pace, self.report = pace, report
         self.rows: list[Row] = []
@@ -256,7 +256,7 @@ class _Students:
         if self.store.changed():
             self.others = True
             for row in self.store.rows(_nothing):
-                self.left.pop(row["run"], None)
+                self.left.drop(row["run"])
         return key not in self.left
 
     def _keep(self, task: Task, result: StudentResult | Failure) -> None:
@@ -267,7 +267,7 @@ class _Students:
             self.store.failed(task.key).unlink(missing_ok=True)
             self.rows.append(result.row)
             self.pace.add(result.row)
-        self.left.pop(task.key, None)
+        self.left.drop(task.key)
         self.store.marks.release(task.key)
         self.marked.discard(task.key)
 
@@ -283,7 +283,7 @@ class _Students:
         self.report(f"failed: {task.key}: {failure.why}{where}")
 
     def _tell(self, row: Row, jobs: int) -> None:
-        seconds = self.pace.seconds(self.left.values()) or 0.0
+        seconds = self.left.seconds(self.pace)
         told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
         self.report(f"{told}, about {seconds / max(1, jobs) / 60:.1f} min left")
 

@@ -1,8 +1,8 @@
 """Marks say which runs are being trained, by whom: each is trained once, whoever else is at it.
 
-A mark is a file of `running/` that holds host, process and when that began, and of a cluster's
-worker the host that it is at. It counts while its process lives; on another host, while it is
-touched.
+A mark is a file of `running/` that holds host, process and when that began; where a cluster's
+worker trains, a file beside it names that one's host. It counts while its process lives; on another
+host, while it is touched.
 """
 
 import json
@@ -34,7 +34,7 @@ class Marks:
             if _counts(mark):
                 return False
             with replacing(mark) as beside:
-                beside.write_text(json.dumps(_own() | ({"at": None} if waits else {})))
+                beside.write_text(json.dumps(_own() | ({"waits": True} if waits else {})))
         return True
 
     def alive(self, run: str) -> Callable[[], None]:
@@ -56,15 +56,16 @@ class Marks:
 
     def place(self, run: str) -> None:
         """Say that this host trains a run, which another process's mark is of."""
-        mark = self.folder / run
-        with locked(self.folder / ".lock"), suppress(OSError, ValueError, AttributeError):
-            holder = json.loads(mark.read_text())
-            with replacing(mark) as beside:
-                beside.write_text(json.dumps(holder | {"at": HOST}))
+        with replacing(self._beside(run)) as beside:
+            beside.write_text(HOST)
+
+    def _beside(self, run: str) -> Path:
+        return self.folder / f".{run}.at"
 
     def release(self, run: str) -> None:
         """The run is trained, or given up."""
         (self.folder / run).unlink(missing_ok=True)
+        self._beside(run).unlink(missing_ok=True)
 
     def held(self) -> list[str]:
         """Runs whose mark counts."""
@@ -72,7 +73,14 @@ class Marks:
 
     def places(self) -> dict[str, str | None]:
         """Run whose mark counts -> the host that trains it; None: it waits for a worker."""
-        return {mark.name: _place(mark) for mark in self._all() if _counts(mark)}
+        return {mark.name: self._place(mark) for mark in self._all() if _counts(mark)}
+
+    def _place(self, mark: Path) -> str | None:
+        try:
+            holder = json.loads(mark.read_text())
+            return self._beside(mark.name).read_text() if holder.get("waits") else holder["host"]
+        except (OSError, ValueError, KeyError):
+            return None
 
     def clear(self) -> None:
         """Remove marks that count no more."""
@@ -80,6 +88,9 @@ class Marks:
             with locked(self.folder / ".lock"):
                 if not _counts(mark):
                     mark.unlink(missing_ok=True)
+        for beside in self.folder.glob(".*.at"):
+            if not (self.folder / beside.name[1:-3]).exists():
+                beside.unlink(missing_ok=True)
 
     def _all(self) -> list[Path]:
         return sorted(self.folder.glob("[!.]*"))
@@ -97,14 +108,6 @@ def _counts(mark: Path) -> bool:
         return is_alive(holder["pid"]) and holder["began"] == _began(holder["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _place(mark: Path) -> str | None:
-    try:
-        holder = json.loads(mark.read_text())
-        return holder.get("at", holder["host"])
-    except (OSError, ValueError, KeyError):
-        return None  # done at this moment
 
 
 def _began(pid: int) -> int | None:

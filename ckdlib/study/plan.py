@@ -1,7 +1,8 @@
 """What a batch will cost before it starts, from the rows that are there or from assumptions."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .. import methods, models
@@ -51,6 +52,35 @@ class Pace:
             rate = next(self.rates[like] for like in alike if like in self.rates)
             total += expected_steps(run, self.expected_epochs) * rate.value
         return total
+
+
+class Left:
+    """Runs that are left, by name. Those that take the same time are counted together, so that to
+    tell it costs the same however many there are.
+    """
+
+    def __init__(self, runs: Mapping[str, Run]):
+        self.runs = dict(runs)
+        self.kinds = Counter(map(_kind, self.runs.values()))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.runs
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def drop(self, name: str) -> None:
+        """It is done; nothing, where it was."""
+        if run := self.runs.pop(name, None):
+            self.kinds[_kind(run)] -= 1
+
+    def seconds(self, pace: Pace) -> float:
+        """That they will take one after another; 0 while nothing was measured."""
+        return sum(count * (pace.seconds([kind]) or 0.0) for kind, count in self.kinds.items())
+
+
+def _kind(run: Run) -> Run:
+    return replace(run, seed=0)
 
 
 class Mean:

@@ -4,6 +4,7 @@ A worker's ckdlib may be another, or none; so what looks goes there by value.
 """
 
 import pickle
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,9 +73,17 @@ def by_value() -> tuple[Callable[..., str], Callable[..., Any]]:
     return look, serve
 
 
-@cache
+_LOOKING = threading.Lock()
+
+
 def lacks(ticket: bytes) -> str:
-    """What this worker lacks to take part, and the way out; '' if nothing."""
+    """What this worker lacks to take part, and the way out; '' if nothing. Found once."""
+    with _LOOKING:
+        return _found_lacking(ticket)
+
+
+@cache
+def _found_lacking(ticket: bytes) -> str:
     needed: Ticket = pickle.loads(ticket)
     folder = needed.token.parents[1]
     if not _seen(needed):

@@ -109,8 +109,7 @@ def test_rows_are_those_of_one_process_whoever_dies_is_slow_or_late(
     lines = (elsewhere.results / "rows.jsonl").read_text().splitlines()
     assert len(lines) == len(runs)  # each was trained and kept once
     assert not any("failed" in line for line in told)
-    assert not list((elsewhere.results / "running").glob("[!.]*"))
-    assert not list((elsewhere.results / "running").glob(".cluster*"))
+    assert [path.name for path in (elsewhere.results / "running").iterdir()] == [".lock"]
 
 
 def test_what_fails_on_a_worker_costs_only_itself_and_is_told(threads, here, brief, monkeypatch):
@@ -182,7 +181,6 @@ def test_where_runs_are_trained_is_told(threads, here, brief, monkeypatch):
         return real(*words)
 
     monkeypatch.setattr(remote, "attempt", waits)
-    monkeypatch.setattr(remote, "HOST", "there")
     monkeypatch.setattr("ckdlib.study.marks.HOST", "there")
     runs = brief(["ce", "kd", "ckd"])
     words = {"report": quiet, "cluster": threads.scheduler_address}
@@ -205,6 +203,11 @@ def test_marks_tell_who_waits_for_a_worker(here):
     assert host and marks.places() == {"a": None, "b": host, "c": host}
     marks.place("nobody's")
     assert "nobody's" not in marks.places()
+    marks.clear()
+    assert [path.name for path in marks.folder.glob(".*.at")] == [".b.at"]
+    marks.release("b")
+    assert not list(marks.folder.glob(".*.at")) and "b" not in marks.places()
+    assert marks.take("b", waits=True)
     os.utime(marks.folder / "a", (0, 0))
     marks.touch("a")
     assert time.time() - (marks.folder / "a").stat().st_mtime < 60
