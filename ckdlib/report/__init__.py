@@ -16,6 +16,7 @@ from .accuracy import (
 )
 from .advice import advise, more_calls, rivals_of_best
 from .backtest import cases, coverage, coverage_sentence, fit_priors, judged
+from .budget import Bought, Budget, budget, budget_table, budgets
 from .calls import (
     calls_table,
     calls_to_reach,
@@ -26,6 +27,7 @@ from .calls import (
 )
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
+from .explorer import explore
 from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
 from .outside import in_order, outside
 from .paper import CLAIMS
@@ -56,6 +58,8 @@ __all__ = [
     "CLAIMS",
     "PRIOR",
     "RULE",
+    "Bought",
+    "Budget",
     "Curve",
     "Prediction",
     "Prior",
@@ -64,6 +68,9 @@ __all__ = [
     "accuracies_beside",
     "advise",
     "baseline",
+    "budget",
+    "budget_table",
+    "budgets",
     "by_n",
     "calls_table",
     "calls_to_reach",
@@ -77,6 +84,7 @@ __all__ = [
     "coverage_sentence",
     "directions",
     "evidence",
+    "explore",
     "fit_curve",
     "fit_priors",
     "flatness",

@@ -4,6 +4,7 @@ from ...errors import not_installed
 
 try:
     from . import claims
+    from .budget import budget
     from .curves import accuracy_curves, calls_saved, differences, dots, history
     from .forecasts import coverage, forecasts
     from .singular_values import spectra
@@ -14,6 +15,7 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "accuracy_curves",
+    "budget",
     "calls_saved",
     "claims",
     "class_accuracy",
