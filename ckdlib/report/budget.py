@@ -12,6 +12,7 @@ from ..records import Row
 from .advice import recent, rivals_of_best
 from .backtest import test_images
 from .learning_curve import Curve, Prediction, cost, fit_curve, spread
+from .readme import markdown
 from .rows import frame
 
 LABELS = "ce"  # learns from labels alone
@@ -142,32 +143,34 @@ def budget(
     )
 
 
-def budgets(table: pd.DataFrame) -> pd.DataFrame:
-    """The answer of the rows at each kept n, as text.
+def budgets(table: pd.DataFrame) -> str:
+    """The answer of the rows at each kept n, in Markdown.
 
     Returns
     -------
-    DataFrame
-        A line an n: the best method; its mean over seeds; what a new student of it reaches, from
-        the curve, with its 95 % interval; who may be as good; labels alone; what twice the calls
-        add. A `*` marks what lies beyond the method's rows.
+    str
+        A line an n: the best method; its mean over seeds; what a new student of it reaches, by the
+        curve, with its 95 % interval; who may be as good; labels alone; what twice the calls add. A
+        `*` marks what lies beyond the method's rows.
     """
-    lines = []
+    heads = ["n", "best", "mean (%)", "a new student", "not significantly below", "labels alone"]
+    lines = [[*heads, "twice the calls: points"], ["---"] * 7]
     for n in sorted(table.n.unique()):
         found = budget(table, n)
-        own = table[(table.method == found.best.method) & (table.n == n)]
+        best, alone = found.best, found.alone
+        own = table[(table.method == best.method) & (table.n == n)]
         lines.append(
-            {
-                "n": n,
-                "best": found.best.method,
-                "mean (%)": f"{own.test_accuracy.mean():.1f}",
-                "a new student (%)": _level(found.best),
-                "not significantly below": ", ".join(found.level),
-                "labels alone (%)": found.alone and _level(found.alone) + _beyond(found.alone, n),
-                "twice the calls add": spread(found.best.twice) + _beyond(found.best, 2 * n),
-            }
+            [
+                f"{n}",
+                f"`{best.method}`",
+                f"{own.test_accuracy.mean():.1f}",
+                _level(best),
+                ", ".join(map("`{}`".format, found.level)) or "none",
+                _level(alone) + _beyond(alone, n) if alone else "",
+                spread(best.twice) + _beyond(best, 2 * n),
+            ]
         )
-    return pd.DataFrame(lines).set_index("n")
+    return markdown(lines)
 
 
 def _bought(table: pd.DataFrame, method: str, calls: int, images: int | None) -> Bought | None:

@@ -31,6 +31,7 @@ def budget(found: Budget, table: pd.DataFrame) -> Figure:
     for calls, line, label in ((found.calls, "-", "your calls"), (2 * found.calls, ":", "twice")):
         panel.axvline(calls, color="#555555", linewidth=0.9, linestyle=line, label=label)
     _axis(panel, found, table)
+    panel.set_title("curves with the 95 % interval of one new student", fontsize="small")
     panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
     return figure
 
@@ -74,7 +75,7 @@ def _students(panel: Axes, one: Bought, table: pd.DataFrame) -> None:
 
 def _axis(panel: Axes, found: Budget, table: pd.DataFrame) -> None:
     panel.set_xscale("log")
-    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     panel.xaxis.set_minor_locator(NullLocator())
     least, most = min(table.n.min(), found.calls), max(table.n.max(), found.calls)
