@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.request
 from contextlib import contextmanager
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -32,19 +33,16 @@ class Tab:
         return answer["result"]
 
     def value(self, script):
-        """Of an expression in JavaScript, promises awaited; None while the page is being left."""
-        found = self.send(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
+        """Of an expression in JavaScript; None where it fails, as while a page is being loaded."""
+        found = self.send("Runtime.evaluate", expression=script, returnByValue=True)
         return found["result"].get("value") if "exceptionDetails" not in found else None
 
     def wait(self, script, seconds=30):
-        """Until an expression is true; its value."""
+        """Until an expression is true."""
         end = time.monotonic() + seconds
-        while not (found := self.value(script)):
+        while not self.value(f"Boolean({script})"):
             assert time.monotonic() < end, f"not in {seconds} s: {script}"
             time.sleep(0.2)
-        return found
 
     def key(self, name):
         """Press and release a key."""
@@ -63,8 +61,6 @@ def browser(folder, url):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port, *_ = until(lambda: read(folder / "DevToolsActivePort")).split()
-        import urllib.request
-
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=10) as answer:
             tabs = json.load(answer)
         tab = Tab(next(one for one in tabs if one["type"] == "page")["webSocketDebuggerUrl"])

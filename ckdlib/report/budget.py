@@ -75,7 +75,7 @@ def budget_table(rows: Sequence[Row]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        As of `frame`, and of rows of several pairs.
+        As of `frame`, and of rows of several pairs or of runs that all diverged.
     """
     there = {row["experiment"] for row in rows}
     names = [name for name in EXPERIMENTS if name in there]
@@ -83,7 +83,10 @@ def budget_table(rows: Sequence[Row]) -> pd.DataFrame:
     if table.pair.nunique() > 1:
         pairs = ", ".join(table.pair.unique())
         raise InputError(f"rows of several pairs ({pairs}): give those of one")
-    return table[table.status == "done"]
+    done = table[table.status == "done"]
+    if done.empty:
+        raise InputError("every run diverged; train with --learning-rates 0.01")
+    return done
 
 
 def budget(
