@@ -120,9 +120,9 @@ def _own_kernel() -> type:
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[])  # ipykernel's own is left
 
-        async def start_kernel(self, **kw: Any) -> None:
+        def start_kernel(self, **kw: Any) -> Any:
             env = {name: value for name, value in os.environ.items() if name != PAGE}
-            await super().start_kernel(**kw | {"env": env})
+            return super().start_kernel(**kw | {"env": env})
 
     return OwnKernel
 

@@ -101,14 +101,15 @@ def test_a_method_of_ones_own_as_its_page_says(tmp_path, monkeypatch, teachers, 
             assert main([*words[3:], *where]) == 0, words
             told.append(capsys.readouterr().out)
     checked, trained, table = told
-    assert "method lskd: fine" in checked and "model tiny: fine, 1,130 parameters" in checked
+    assert "method jeffreys: fine" in checked and "model tiny: fine, 1,130 parameters" in checked
     assert trained.count(" (done), ") == 6
-    for name in ("kd", "lskd", "lskd:kl=3"):
+    for name in ("kd", "jeffreys", "jeffreys:both=1,temperature=2"):
         assert re.search(rf"^\| `{name}` \| \d", table, re.MULTILINE)
-    assert "outside the study's grid: lskd (Sun et al. 2024), lskd:kl=3 (Sun et al. 2024)" in table
+    whose = "jeffreys (Jeffreys 1946), jeffreys:both=1,temperature=2 (Jeffreys 1946)"
+    assert f"outside the study's grid: {whose}" in table
     shutil.copytree(teachers, tmp_path / "notebook" / "teachers")
     exec(cell.replace('"runs/mine"', f'"{tmp_path}/notebook"'), {})
-    assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "lskd"') == 1
+    assert (tmp_path / "notebook" / "rows.jsonl").read_text().count('"method": "jeffreys"') == 1
 
 
 def test_a_teacher_of_ones_own_as_its_page_says(tmp_path, monkeypatch, capsys):
@@ -197,6 +198,24 @@ def test_a_line_of_the_catalogue_says_what_the_registry_does(name):
     assert {path for path in needed if path.parent.name == "losses"} <= listed
     tests = [(CATALOGUE.parent / target).resolve() for target in links(test)]
     assert tests and all(PROJECT / "tests" in path.parents and path.is_file() for path in tests)
+
+
+def test_the_catalogue_lists_every_parameter():
+    told = {}
+    for line in re.findall(r"^- (`.*?): (.*)$", CATALOGUE.read_text(), re.MULTILINE):
+        found = {
+            name: float(own) for name, own in re.findall(r"(\w+) ([\de.-]+)(?=[ ,]|$)", line[1])
+        }
+        told |= dict.fromkeys(
+            re.findall(r"`(.*?)`", line[0])[-1 if " of " in line[0] else 0 :], found
+        )
+    there = {}
+    for name, method in methods.METHODS.items():
+        there |= {name: method.settable} if method.settable else {}
+        for term, part in method.terms.items():
+            own = name if term == "labels" else term
+            there |= {own: part.settable} if part.settable else {}
+    assert told == there
 
 
 def test_the_gallery_shows_every_figure():

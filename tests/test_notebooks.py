@@ -54,6 +54,18 @@ def test_every_notebook_is_thin_and_has_parameters(path):
     assert str(PROJECT) not in path.read_text()
 
 
+@pytest.mark.parametrize("name", sorted(STRICT))
+def test_every_analysis_begins_with_its_answer(name):
+    """In bold, with what it is made of; code is folded, and no table is cut."""
+    cells = code_cells(PROJECT / "notebooks" / name)
+    assert all(cell["metadata"]["jupyter"]["source_hidden"] for cell in cells)
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    answer = "".join(outputs[0]["data"]["text/markdown"])
+    assert answer.startswith("**") and " a point, " in answer
+    tables = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    assert "..." not in "".join(tables) and "…" not in "".join(tables)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_nbval(path):
     mode = "--nbval" if path.name in STRICT else "--nbval-lax"

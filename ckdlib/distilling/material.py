@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..images.dataset import FEWEST_CALLS
 from ..images.pictures import Pictures, Seen, open_pictures
+from ..images.subsets import FEWEST_CALLS
 from ..progress import Report
 from ..reproducibility import sha256
 

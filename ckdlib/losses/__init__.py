@@ -7,9 +7,10 @@ class.
 
 from .ckd import calibration_offset, ckd, ckd_pairs, joint_target, mse, pooled_ckd
 from .contrastive import CRD, draw_negatives
+from .decoupled import dkd, rld
 from .dist import dist
 from .hints import VID, FitNets
-from .kd import kd
+from .kd import kd, lskd
 from .mixup import mixup_labels, mixup_teacher
 from .rkd import rkd
 
@@ -25,12 +26,15 @@ __all__ = [
     "ckd",
     "ckd_pairs",
     "dist",
+    "dkd",
     "draw_negatives",
     "joint_target",
     "kd",
+    "lskd",
     "mixup_labels",
     "mixup_teacher",
     "mse",
     "pooled_ckd",
     "rkd",
+    "rld",
 ]

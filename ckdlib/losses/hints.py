@@ -68,6 +68,11 @@ class VID(nn.Module):
     eps : float
         The least variance.
 
+    Raises
+    ------
+    InputError
+        If the variance at the start is not above the least, or beyond what an exponential holds.
+
     References
     ----------
     Ahn et al. 2019, https://arxiv.org/abs/1904.05835
@@ -75,6 +80,10 @@ class VID(nn.Module):
 
     def __init__(self, student: int, teacher: int, variance: float = 5.0, eps: float = 1e-5):
         super().__init__()
+        if not eps < variance < 700:
+            raise InputError(
+                f"variance {variance:g} is no number above eps = {eps:g} and below 700"
+            )
         widths = (student, teacher, teacher, teacher)
         layers = [nn.Conv2d(a, b, 1, bias=False) for a, b in pairwise(widths)]
         self.regressor = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])

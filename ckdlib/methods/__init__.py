@@ -4,7 +4,13 @@ of the user's own is added by `method` or `add`.
 
 from .outside import add, method, try_out
 from .registry import METHODS, OUTSIDE, Method, canonical, get
-from .sampling import class_batches, epoch_batches, pair_batches, steps_per_epoch
+from .sampling import (
+    class_batches,
+    epoch_batches,
+    mixing_shares,
+    pair_batches,
+    steps_per_epoch,
+)
 from .terms import (
     INNER,
     Batch,
@@ -32,6 +38,7 @@ __all__ = [
     "forward_mixed",
     "get",
     "method",
+    "mixing_shares",
     "pair_batches",
     "steps_per_epoch",
     "try_out",

@@ -3,8 +3,8 @@
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -14,101 +14,14 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..origins import caller, origin, place
-from . import terms
-from .registry import METHODS, OUTSIDE, Method, check_weight
+from .own import TAKES, Computed, Function, OwnMethod, OwnTerm
+from .registry import METHODS, OUTSIDE, Method
 from .sampling import epoch_batches, pair_batches
-from .terms import Batch, Term, forward_each, forward_mixed
+from .terms import Batch, forward_each, forward_mixed
+from .words import check_weight
 
 NAME = re.compile(r"[^\W_][\w+./-]*", re.ASCII)  # no ':', '=' and ',': weights are written so
-TAKES = ("the library's Batch", "(student, teacher)", "(student, teacher, labels)")
-LABELS = "labels"
 LIBRARY = origin(Method).rpartition("/methods/")[0]
-Values = dict[str, Tensor]
-Function = Callable[..., Tensor | Values]
-
-
-@dataclass(frozen=True)
-class Computed:
-    """All terms of a batch by one function of the user's, without their weights."""
-
-    method: str
-    function: Function
-    terms: Sequence[str]
-    takes: int  # how many of student, teacher, labels; 1: the Batch
-
-    def __call__(self, batch: Batch) -> Values:
-        """The terms by name.
-
-        Raises
-        ------
-        InputError
-            If the function gives others than those that have a weight, or no 0-d tensors.
-        """
-        given = self.function(*self._arguments(batch))
-        found = {self._one(): given} if isinstance(given, Tensor) else given
-        if not isinstance(found, Mapping):
-            raise self._fault(f"gives {_shape(given)}, neither a tensor nor a dict of them")
-        for name, value in found.items():
-            if name not in self.terms:
-                raise self._fault(f"gives a term {name!r} that has no weight")
-            if not isinstance(value, Tensor) or value.shape != ():
-                raise self._fault(f"gives {_shape(value)} as {name!r}, where a 0-d tensor is due")
-        values = dict(found)
-        if LABELS in self.terms and LABELS not in values:
-            values[LABELS] = terms.CE[LABELS].loss(batch)
-        if lacking := [name for name in self.terms if name not in values]:
-            raise self._fault(f"gives no term {lacking[0]!r}")
-        return values
-
-    def alone(self, term: str, batch: Batch) -> Tensor:
-        """One of them."""
-        return self(batch)[term]
-
-    def _arguments(self, batch: Batch) -> Sequence[Any]:
-        if self.takes == 1:
-            return [batch]
-        if len(batch.labels) != 1:
-            raise self._fault(
-                f"takes {TAKES[self.takes - 1]}, and its batches are of {len(batch.labels)} images "
-                "an example; let it take the library's Batch"
-            )
-        return [batch.student_logits[0], batch.answers[0], batch.labels[0]][: self.takes]
-
-    def _one(self) -> str:
-        beside = [name for name in self.terms if name != LABELS]
-        if len(beside) != 1:
-            raise self._fault("gives one tensor, for which one term beside 'labels' must stand")
-        return beside[0]
-
-    def _fault(self, why: str) -> InputError:
-        weights = ", ".join(self.terms)
-        return InputError(f"method {self.method!r}: its function {why} (its terms: {weights})")
-
-
-def _shape(value: Any) -> str:
-    return f"shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-
-
-class OwnTerm(Term):
-    """A term of which the code of its method tells the rest."""
-
-    def definition(self) -> dict[str, Any]:
-        return {"loss": "own", "weight": self.weight}
-
-
-@dataclass(frozen=True)
-class OwnMethod(Method):
-    """A method whose terms are computed together, once a batch."""
-
-    computed: Callable[[Batch], Values] = lambda batch: {}
-
-    @property
-    def helped(self) -> list[str]:
-        return []
-
-    def loss(self, batch: Batch) -> Values:
-        values = self.computed(batch)
-        return {name: term.weight * values[name] for name, term in self.terms.items()}
 
 
 def method(

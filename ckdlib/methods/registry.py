@@ -7,7 +7,6 @@ method names.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 import torch
@@ -17,7 +16,8 @@ from .. import losses
 from ..errors import InputError, choose
 from ..models import Network
 from ..origins import digest
-from . import terms
+from . import terms, words
+from .helpers import HELPERS
 from .sampling import class_batches, epoch_batches, pair_batches
 from .terms import (
     Batch,
@@ -28,6 +28,7 @@ from .terms import (
     forward_features,
     forward_mixed,
 )
+from .words import MIXING, Option
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Method:
     needs_teacher: bool = True
     calibrated: bool = False  # is the classifier's bias set in closed form?
     dims: int | None = None  # of pooled comparisons; must divide the number of classes
+    mixing: float = 1.0  # alpha: where images are mixed, their shares are of Beta(alpha, alpha)
     label: str = ""  # of one's own: what figures call it,
     source: str = ""  # whose it is,
     origin: str = ""  # the file that it stands in,
@@ -77,13 +79,13 @@ class Method:
             )
         trained = nn.ModuleDict()
         for name in self.helped:
-            trained[name] = terms.HELPERS[name](problem)
+            trained[name] = HELPERS[name](problem, **self.terms[name].changed)
         return trained
 
     @property
     def helped(self) -> list[str]:
         """The terms that train something beside the student."""
-        return [name for name in self.terms if name in terms.HELPERS]
+        return [name for name in self.terms if name in HELPERS]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""
@@ -99,12 +101,27 @@ class Method:
             "calibrated": self.calibrated,
             "dims": self.dims,
         }
+        known |= {"mixing": self.mixing} if self.mixing != 1 else {}
         return known | {"code": digest(*self.own, losses.VERSIONS)} if self.origin else known
 
-    def weighted(self, weights: Mapping[str, float]) -> "Method":
-        """The same method with other weights of some terms."""
-        changed = {name: replace(self.terms[name], weight=one) for name, one in weights.items()}
-        return replace(self, terms={**self.terms, **changed})
+    @property
+    def settable(self) -> dict[str, float]:
+        """The parameters of the method itself, beside those of its terms, and what they are."""
+        return {MIXING: self.mixing} if self.forward is forward_mixed else {}
+
+    def varied(self, given: Mapping[Option, float]) -> "Method":
+        """The same method with other weights and parameters."""
+        changed = dict(self.terms)
+        for (term, parameter), value in given.items():
+            if term and parameter:
+                changed[term] = changed[term].varied({parameter: value})
+            elif term:
+                changed[term] = replace(changed[term], weight=value)
+        own = {parameter: value for (term, parameter), value in given.items() if not term}
+        return replace(self, terms=changed)._set(own)
+
+    def _set(self, changed: Mapping[str, float]) -> "Method":
+        return replace(self, mixing=changed.get(MIXING, self.mixing))
 
 
 CE_KL = terms.CE | terms.KL
@@ -118,11 +135,20 @@ METHODS: dict[str, Method] = {
     "rkd": Method(CE_KL | terms.RKD, class_batches),
     "dist": Method(CE_KL | terms.DIST),
     "ckd_pairs": Method(PAIRS, pair_batches),
-    # controls: labels only, all pairs in closed form, no comparison, the offset set
+    # controls: labels only in three ways, all pairs in closed form, no comparison, the offset set,
+    # the teacher only in two
     "ce": Method(terms.CE, needs_teacher=False),
+    "ce+mixup": Method(terms.MIXED_LABELS, pair_batches, forward_mixed, needs_teacher=False),
+    "ce+smoothing": Method(terms.SMOOTHED, needs_teacher=False),
     "ckd": Method(terms.on_labels_and_teacher(losses.ckd)),
     "mse": Method(terms.on_labels_and_teacher(losses.mse)),
     "ckd_calibrated": Method(terms.on_labels_and_teacher(losses.ckd), calibrated=True),
+    "kl": Method(terms.KL),
+    "logit_mse": Method({"teacher": terms.on_labels_and_teacher(losses.mse)["teacher"]}),
+    # later than the paper
+    "dkd": Method(terms.CE | terms.DKD),
+    "lskd": Method({"labels": replace(terms.CE["labels"], weight=0.1)} | terms.LSKD),
+    "rld": Method(terms.CE | terms.RLD),
     # ours
     "ce+ckd": Method(terms.CE | terms.COMPARISONS),
     "ce+ckd+dist": Method(terms.CE | terms.COMPARISONS | terms.DIST),
@@ -146,36 +172,28 @@ def rkd_d(dims: int) -> Method:
 
 def get(name: str) -> Method:
     """A method by name: `rkd_D` for any D of at least 1 among them, and any with other weights of
-    its terms, as `kd:kl=3` or `ce+ckd:labels=0.5,teacher=2`.
+    its terms and other parameters, as `kd:kl=3`, `dist:labels=0.5,beta=2` or `mixup:alpha=0.2`.
+
+    A parameter that two terms have is told by its term, as `dist:kl.temperature=2`.
 
     Raises
     ------
     InputError
-        If there is none of that name, or it has no such term; it lists the names.
+        If there is none of that name, or it has no such term or parameter; it lists the names.
     """
     base, colon, text = name.partition(":")
     method = _named(base)
-    return method.weighted(_weights(name, method, text)) if colon else method
+    return method.varied(words.read(name, method, text)) if colon else method
 
 
 def canonical(name: str) -> str:
-    """A method's name as runs have it: weights in the order of its terms, those of its own left
-    out, so that one training has one name.
+    """A method's name as runs have it: weights and parameters in the order of its terms, those of
+    its own left out, so that one training has one name.
     """
     base, colon, text = name.partition(":")
     method = _named(base)
-    given = _weights(name, method, text) if colon else {}
-    changed = [
-        f"{term}={_shown(given[term])}"
-        for term, own in method.terms.items()
-        if given.get(term, own.weight) != own.weight
-    ]
-    return f"{base}:{','.join(changed)}" if changed else base
-
-
-def _shown(weight: float) -> str:
-    short = f"{weight:g}"
-    return short if float(short) == weight else repr(weight)
+    changed = words.write(method, words.read(name, method, text)) if colon else ""
+    return f"{base}:{changed}" if changed else base
 
 
 def _named(name: str) -> Method:
@@ -185,31 +203,3 @@ def _named(name: str) -> Method:
         return rkd_d(int(found[1]))
     choose("method", name, [*METHODS, *OUTSIDE, "rkd_D (D numbers a comparison)"])
     return METHODS[name]
-
-
-def _weights(name: str, method: Method, text: str) -> dict[str, float]:
-    """'kl=3,labels=0.5' as weights of terms."""
-    given: dict[str, float] = {}
-    for part in text.split(","):
-        term, _, number = part.partition("=")
-        if term not in method.terms or term in given:
-            raise InputError(
-                f"{name!r}: {part!r} gives no weight of a term, or one a second time; its terms "
-                f"are {', '.join(method.terms)}, write for instance "
-                f"{name.partition(':')[0]}:{next(iter(method.terms))}=2"
-            )
-        given[term] = check_weight(name, term, number)
-    return given
-
-
-def check_weight(method: str, term: str, value: Any) -> float:
-    """A weight as a number; InputError if it is none, negative or infinite."""
-    try:
-        weight = float(value)
-    except (TypeError, ValueError):
-        weight = -1.0
-    if isinstance(value, bool) or not isfinite(weight) or weight < 0:
-        raise InputError(
-            f"method {method!r}: weight {value!r} of {term} is no number of at least 0"
-        )
-    return weight + 0.0  # no -0

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from scipy.special import betaincinv
 from torch import Tensor
 
 
@@ -51,6 +52,18 @@ def class_batches(
             if sum(map(len, chosen)) >= batch:
                 break
         yield torch.cat(chosen)[None, :batch]
+
+
+def mixing_shares(count: int, alpha: float, random: torch.Generator) -> Tensor:
+    """Shares [count] of the first of two images that are mixed, of Beta(alpha, alpha).
+
+    Whatever alpha, they are the quantiles of the same uniform numbers; of alpha 0 they are 0 and 1,
+    and nothing is mixed.
+    """
+    uniform = torch.rand(count, generator=random)
+    if alpha in (0, 1):
+        return uniform if alpha else uniform.round()
+    return torch.from_numpy(betaincinv(alpha, alpha, uniform.double().numpy())).float()
 
 
 def _cut(order: Tensor, batch: int) -> list[Tensor]:

@@ -1,8 +1,9 @@
 """What loss terms are made of: how the student sees a batch, and each term as a function of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from inspect import signature
+from dataclasses import dataclass, field, replace
+from functools import partial
+from inspect import Parameter, signature
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from .. import losses
-from ..errors import InputError
 from ..models import Network
 
 INNER = slice(1, -1)  # of a network's features: the maps that white-box losses may use
@@ -61,12 +61,13 @@ class Term:
     """A loss of a batch and its weight.
 
     What a run's identity knows of it is the name of its `formula` (the pure loss that it computes,
-    else its own), the defaults of both their parameters, and the version in `losses.VERSIONS`.
+    else its own), both their parameters, and the version in `losses.VERSIONS`.
     """
 
     weight: float
-    loss: Callable[[Batch], Tensor]
+    loss: Callable[..., Tensor]  # of a Batch, and of parameters by name
     formula: Callable | None = None
+    changed: Mapping[str, float] = field(default_factory=dict)  # parameters that are no defaults
 
     def definition(self) -> dict[str, Any]:
         """The term as plain data.
@@ -81,14 +82,38 @@ class Term:
         if name == "<lambda>":
             raise ValueError("a term whose loss is a lambda needs a named `formula`")
         version = losses.VERSIONS.get(name, 1)
-        parameters = defaults(formula) | defaults(self.loss)
+        parameters = defaults(formula) | defaults(self.loss) | dict(self.changed)
         return {"loss": name, "version": version, "weight": self.weight} | parameters
+
+    @property
+    def settable(self) -> dict[str, float]:
+        """The parameters that can be changed: numbers that reach the loss, or what is trained."""
+        formula = self.formula if _takes_any(self.loss) or isinstance(self.formula, type) else None
+        own = (defaults(formula) if formula else {}) | defaults(self.loss)
+        return {name: one for name, one in own.items() if type(one) in (int, float)}
+
+    def varied(self, changed: Mapping[str, float]) -> "Term":
+        """The same with other values of some of them."""
+        loss = partial(self.loss, **accepted(self.loss, changed))
+        formula = self.formula or self.loss
+        return replace(self, loss=loss, formula=formula, changed={**self.changed, **changed})
 
 
 def defaults(function: Callable) -> dict[str, Any]:
     """A function's parameters that have a default, and these."""
     parameters = signature(function).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def accepted(function: Callable, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the given parameters that a function takes."""
+    takes, every = signature(function).parameters, _takes_any(function)
+    return {name: value for name, value in given.items() if every or name in takes}
+
+
+def _takes_any(function: Callable) -> bool:
+    kinds = {one.kind for one in signature(function).parameters.values()}
+    return Parameter.VAR_KEYWORD in kinds
 
 
 # How the student sees a batch of views, k tensors [B, 3, H, W] -> logits [passes, B, C], inner maps
@@ -124,8 +149,17 @@ def one_hot_labels(b: Batch) -> Tensor:
     return one_hot(b.labels, b.student_logits.shape[-1]).to(b.student_logits.dtype)
 
 
+def _logits(b: Batch) -> tuple[Tensor, Tensor]:
+    return b.student_logits[0], b.answers[0]
+
+
 def _cross_entropy(b: Batch) -> Tensor:
     return cross_entropy(b.student_logits[0], b.labels[0])
+
+
+def _smoothed_cross_entropy(b: Batch, smoothing: float = 0.1) -> Tensor:
+    """With (1 - smoothing) y + smoothing / C for the one-hot labels y (Szegedy et al. 2016)."""
+    return cross_entropy(b.student_logits[0], b.labels[0], label_smoothing=smoothing)
 
 
 def _comparisons(b: Batch) -> Tensor:
@@ -135,7 +169,7 @@ def _comparisons(b: Batch) -> Tensor:
     classes would pull it too hard.
     """
     classes = b.student_logits.shape[-1]
-    return classes / 100 * losses.ckd(b.student_logits[0], b.answers[0])
+    return classes / 100 * losses.ckd(*_logits(b))
 
 
 def _crd(b: Batch, negatives: int = 16_384) -> Tensor:
@@ -175,24 +209,35 @@ def _difference(level: Tensor) -> Tensor:
     return level[0] if len(level) == 1 else level[0] - level[1]
 
 
-# Terms. Their names are those of the rows' loss terms; HELPERS are trained beside the student.
+# Terms. Their names are those of the rows' loss terms. Losses that take `own` parameters have those
+# of their formula.
 
 CE = {"labels": Term(1.0, _cross_entropy)}
+SMOOTHED = {"labels": Term(1.0, _smoothed_cross_entropy)}
 KL = {
-    "kl": Term(1.0, lambda b: losses.kd(b.student_logits[0], b.answers[0]), losses.kd),
+    "kl": Term(1.0, lambda b, **own: losses.kd(*_logits(b), **own), losses.kd),
 }
 RKD = {
-    "rkd": Term(1.0, lambda b: losses.rkd(b.student_logits[0], b.answers[0]), losses.rkd),
+    "rkd": Term(1.0, lambda b, **own: losses.rkd(*_logits(b), **own), losses.rkd),
 }
 DIST = {
-    "dist": Term(2.0, lambda b: losses.dist(b.student_logits[0], b.answers[0]), losses.dist),
+    "dist": Term(2.0, lambda b, **own: losses.dist(*_logits(b), **own), losses.dist),
+}
+LSKD = {
+    "lskd": Term(9.0, lambda b, **own: losses.lskd(*_logits(b), **own), losses.lskd),
+}
+DKD = {
+    "dkd": Term(1.0, lambda b, **own: losses.dkd(*_logits(b), b.labels[0], **own), losses.dkd),
+}
+RLD = {
+    "rld": Term(1.0, lambda b, **own: losses.rld(*_logits(b), b.labels[0], **own), losses.rld),
 }
 CRD = {"crd": Term(0.8, _crd, losses.CRD)}
 FITNETS = {"fitnets": Term(100.0, _fitnets, losses.FitNets)}
 VID = {"vid": Term(1.0, _vid, losses.VID)}
 COMPARISONS = {"teacher": Term(5.0, _comparisons)}
-MIXUP = {
-    "labels": Term(1.0, _mixed_labels, losses.mixup_labels),
+MIXED_LABELS = {"labels": Term(1.0, _mixed_labels, losses.mixup_labels)}
+MIXUP = MIXED_LABELS | {
     "teacher": Term(1.0, _mixed_answers, losses.mixup_teacher),
 }
 CKD_PAIRS = {
@@ -213,7 +258,7 @@ def on_labels_and_teacher(loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str,
     """CKD, Equation 3: one loss against one-hot labels and the same against the teacher."""
     return {
         "labels": Term(1.0, lambda b: loss(b.student_logits[0], one_hot_labels(b)[0]), loss),
-        "teacher": Term(1.0, lambda b: loss(b.student_logits[0], b.answers[0]), loss),
+        "teacher": Term(1.0, lambda b: loss(*_logits(b)), loss),
     }
 
 
@@ -226,36 +271,3 @@ def pooled(dims: int) -> dict[str, Term]:
             losses.pooled_ckd,
         )
     }
-
-
-class EachLevel(nn.ModuleList):
-    """A loss for each inner level, and their sum."""
-
-    def forward(self, maps: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """maps: the student's and the teacher's of each level."""
-        first, *others = (loss(*pair) for loss, pair in zip(self, maps, strict=True))
-        return sum(others, first)
-
-
-def _contrast(problem: Problem) -> nn.Module:
-    if problem.present < 2:
-        raise InputError(
-            "all training images are of one class, and CRD contrasts classes; choose a larger n"
-        )
-    return losses.CRD(problem.classes, problem.images)
-
-
-def _hint(problem: Problem, level: int = 1) -> nn.Module:
-    return losses.FitNets(problem.student[level], problem.teacher[level])
-
-
-def _variances(problem: Problem) -> nn.Module:
-    levels = zip(problem.student, problem.teacher, strict=True)
-    return EachLevel(losses.VID(student[0], teacher[0]) for student, teacher in levels)
-
-
-HELPERS: dict[str, Callable[[Problem], nn.Module]] = {
-    "crd": _contrast,
-    "fitnets": _hint,
-    "vid": _variances,
-}

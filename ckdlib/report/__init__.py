@@ -4,6 +4,7 @@
 """
 
 from ..metrics import correlation_gap
+from . import answers
 from .accuracy import (
     accuracies,
     accuracies_beside,
@@ -21,6 +22,7 @@ from .calls import (
     calls_table,
     calls_to_reach,
     check_target,
+    printed_points,
     reductions,
     table1,
     table1_vs_paper,
@@ -42,6 +44,7 @@ from .rows import (
     with_measures,
 )
 from .savings import fresh, savings
+from .shown import Answer, folded
 from .spectra import (
     count_directions,
     flatness,
@@ -58,6 +61,7 @@ __all__ = [
     "CLAIMS",
     "PRIOR",
     "RULE",
+    "Answer",
     "Bought",
     "Budget",
     "Curve",
@@ -67,6 +71,7 @@ __all__ = [
     "accuracies",
     "accuracies_beside",
     "advise",
+    "answers",
     "baseline",
     "budget",
     "budget_table",
@@ -89,6 +94,7 @@ __all__ = [
     "fit_priors",
     "flatness",
     "flatness_table",
+    "folded",
     "frame",
     "fresh",
     "headline",
@@ -102,6 +108,7 @@ __all__ = [
     "more_calls",
     "outside",
     "paired_differences",
+    "printed_points",
     "ranks",
     "reductions",
     "rivals_of_best",

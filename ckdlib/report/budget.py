@@ -120,8 +120,9 @@ def budget(
     calls = round(calls)
     if price is not None:
         cost(calls, price)
-    sizes = table.groupby("method").n.transform("nunique")
-    curved = table[(sizes > 1) & (has_labels | (table.method != LABELS))]
+    methods = table.groupby("method")
+    asked = methods.teacher_calls.transform("max") > 0
+    curved = table[(methods.n.transform("nunique") > 1) & (asked | has_labels)]
     if curved.empty:
         raise InputError("rows of every method at one n alone make no curve; train them at another")
     lines = rivals_of_best(curved)

@@ -211,15 +211,13 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
             for cell in part[part.method == method].itertuples():
                 lines.setdefault((pair, method), {})[f"{cell.target:g} %"] = _price(cell, thousands)
         for method in (paper.CKD, "ckd"):
-            for cell in reductions(part, method).itertuples():
+            for cell in reductions(part, method).dropna(subset="reduction").itertuples():
                 lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = _share(cell)
     out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
 
 
 def _share(cell) -> str:
-    if np.isnan(cell.reduction):
-        return ""
     return f"{cell.bound.replace('>=', '≥ ')}{cell.reduction:.1f} %"
 
 
@@ -232,6 +230,17 @@ def _price(cell, thousands: bool) -> str:
     if np.isnan(cell.low) or np.isinf(cell.calls):
         return text(cell.calls)
     return f"{text(cell.calls)} [{text(cell.low)}, {text(cell.high)}]"
+
+
+def printed_points() -> pd.DataFrame:
+    """The points of the paper's curves that its Table 1 prints: pair, method, n, mean accuracy."""
+    lines = []
+    for pair, methods in paper.TABLE1.items():
+        for method, prices in methods.items():
+            for target, price in zip(paper.TABLE1_TARGETS, prices, strict=True):
+                if price is not None:
+                    lines.append([pair, method, 1000 * price, float(target)])
+    return pd.DataFrame(lines, columns=["pair", "method", "n", "mean"])
 
 
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:

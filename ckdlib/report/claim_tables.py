@@ -3,11 +3,41 @@
 Tables are those of `verdicts` and `directions`.
 """
 
+from collections.abc import Iterable, Mapping
+
 import pandas as pd
 
-from .claims import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES
+from ..study.grid import PROFILES
+from .claims import NO, NOT_RUN, OUTCOMES, OUTSIDE, UNDECIDED, YES, Evidence, directions
+from .outside import titled
+from .paper import PROFILE, Claim
 
 LISTED = ["where", "pair", "claim", "paper", "ours", "seeds", "number", "direction", "why"]
+
+
+def at_other_sizes(
+    claims: Iterable[Claim], tables: Mapping[str, Evidence]
+) -> dict[str, pd.DataFrame]:
+    """The `directions` of every profile but the paper's that has rows, the largest study first.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+    tables : mapping
+        Profile -> its `evidence`.
+
+    Returns
+    -------
+    dict
+        A title, which begins with the profile's name and ':', -> its table.
+    """
+    claims, found = list(claims), {}
+    for name in reversed(PROFILES):
+        if name != PROFILE and tables.get(name):
+            first = next(iter(tables[name].values())).iloc[0]
+            title = f"{name}: {titled(first.pair)} on {first.dataset}"
+            found[title] = directions(claims, tables[name], name)
+    return found
 
 
 def counts(judged: pd.DataFrame) -> pd.DataFrame:

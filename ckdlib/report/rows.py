@@ -14,7 +14,7 @@ from ..records import Measures, Row
 from ..study.grid import Experiment, Pair, profile
 from ..study.tables import cell, check_table, rows_of_experiment
 from . import paper
-from .outside import note, standing_outside
+from .outside import note, standing_outside, titled
 from .statistics import CELL
 
 CURVES = {
@@ -171,11 +171,22 @@ def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.D
     return table.merge(pd.DataFrame(lines, columns=columns), on="run", how="left")
 
 
+def _seeds(counts: pd.Series) -> str:
+    fewest, most = counts.min(), counts.max()
+    return _count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def about(table: pd.DataFrame) -> str:
     """What a frame is made of, in a line; it says where code, torch or device are not the same,
     and which methods are not the study's.
     """
     first = table.iloc[0]
+    seeds = table.groupby(CELL).seed.nunique()
+    pairs = ", ".join(map(titled, table.pair.unique()))
     diverged = (table.status == "diverged").sum()
     mixed = []
     for column, what in MADE_BY.items():
@@ -184,8 +195,8 @@ def about(table: pd.DataFrame) -> str:
             mixed.append(f"{values.nunique()} {what}")
     strangers = standing_outside(table)
     return (
-        f"{len(table)} runs on {first.dataset}, profile {first.profile}, "
-        f"{table.seed.nunique()} seeds, {diverged} diverged"
+        f"{_count(len(table), 'run')} of {pairs} on {first.dataset}, profile {first.profile}, "
+        f"n = {_spaced(sorted(table.n.unique()))}, {_seeds(seeds)} a point, {diverged} diverged"
         + (f", made by {', '.join(mixed)}" if mixed else "")
         + (f"; {strangers}" if strangers else "")
     )

@@ -1,6 +1,7 @@
 """The report's pages as sources: beside each other as in the project, with links that lead on."""
 
 import base64
+import io
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from .contents import GALLERY, PROJECT, Book, Page, read_notebook
 FENCE = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[([^\[\]]+)\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^##+ (.+)", re.MULTILINE)
+THUMBNAIL = (560, 560)  # pixels, of the gallery
 FILES = (".png", ".pdf", ".csv")
 
 
@@ -56,8 +58,19 @@ def _index(book: Book, results: Path | None) -> str:
     lines = [told.rstrip()]
     for title, pages in book.chapters.items():
         lines.append(f"## {title}")
-        lines.append("\n".join(f"- [{page.title}]({page.place})" for page in pages))
+        lines.append("\n".join(f"- [{page.title}]({page.place}){_answer(page)}" for page in pages))
     return "\n\n".join([*lines, f"*Made by `ckd report`, ckdlib {__version__}.*"])
+
+
+def _answer(page: Page) -> str:
+    """The first paragraph of a page's answer."""
+    if page.place.suffix != ".ipynb":
+        return ""
+    for cell in read_notebook(page.source).cells:
+        for output in cell.get("outputs", ()):
+            if told := output.get("data", {}).get("text/markdown"):
+                return "\\\n  " + told.partition("\n")[0]
+    return ""
 
 
 def _gallery(figures: dict[Page, list[str]], folder: Path) -> str:
@@ -104,14 +117,24 @@ def _notebook(page: Page, book: Book, folder: Path) -> list[str]:
             cell.source = _relink(cell.source, page.place, book, folder)
         elif cell.cell_type == "code":
             words = re.sub(r"[\[\]`]", "", heading)
-            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+            tag = "hide-input" if cell.outputs else "remove-cell"
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
             cell.metadata["mystnb"] = {"image": {"alt": words}}
             for image in _images(cell):
                 place = GALLERY.with_name(f"{page.place.stem}-{len(figures) + 1}.png")
-                (folder / place).write_bytes(image)
+                _thumbnail(image, folder / place)
                 figures.append(f"[![{words}]({place.name})](../{page.place})")
     _write(folder / page.place, nbformat.writes(made))
     return figures
+
+
+def _thumbnail(image: bytes, path: Path) -> None:
+    """A picture for the gallery, which links to the page that shows it whole."""
+    from PIL import Image
+
+    small = Image.open(io.BytesIO(image))
+    small.thumbnail(THUMBNAIL)
+    small.save(path)
 
 
 def _images(cell: Any) -> list[bytes]:

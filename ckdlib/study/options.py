@@ -65,7 +65,7 @@ class Options:
         "TEACHER-STUDENT, for instance wrn_40_2-wrn_16_2", (), flag="--pair", group="grid"
     )
     methods: tuple[str, ...] = option(
-        "of which `docs/methods.md` tells, one's own, or with other weights: kd:kl=3",
+        "of which `docs/methods.md` tells, one's own, or with other numbers: kd:kl=3,temperature=2",
         (),
         group="grid",
     )

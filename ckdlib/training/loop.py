@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..images import Views
-from ..methods import INNER, Method, Problem, steps_per_epoch
+from ..methods import INNER, Method, Problem, mixing_shares, steps_per_epoch
 from ..models.network import Network
 from ..recipes import Recipe
 from ..reproducibility import generator, seeded
@@ -229,7 +229,7 @@ class _Training:
         batches = [next(self.sampler) for _ in range(self.schedule.round_steps)]
         positions = torch.cat([batch.flatten() for batch in batches])
         views = self.train_views.draw(len(positions), self.view_rng)
-        lam = torch.rand(len(batches), generator=self.batch_rng)
+        lam = mixing_shares(len(batches), self.steps.method.mixing, self.batch_rng)
         rates = [self.schedule.rate(self.step + i) for i in range(len(batches))]
         shapes = [(len(batch), batch.shape[1]) for batch in batches]
         return Round(shapes, positions, views, lam, torch.tensor(rates))

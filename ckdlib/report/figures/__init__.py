@@ -5,7 +5,9 @@ from ...errors import not_installed
 try:
     from . import claims
     from .budget import budget
-    from .curves import accuracy_curves, calls_saved, differences, dots, history
+    from .calls import calls_saved, saving_curves
+    from .curves import accuracy_curves, history
+    from .dots import comparisons, differences, dots, flatness
     from .forecasts import coverage, forecasts
     from .singular_values import spectra
     from .style import ordered, pooled, save, style
@@ -20,15 +22,18 @@ __all__ = [
     "claims",
     "class_accuracy",
     "comparison",
+    "comparisons",
     "coverage",
     "differences",
     "dots",
+    "flatness",
     "forecasts",
     "history",
     "offset_blindness",
     "ordered",
     "pooled",
     "save",
+    "saving_curves",
     "spectra",
     "style",
     "teacher_calls",

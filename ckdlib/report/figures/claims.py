@@ -141,6 +141,15 @@ def directions(judged: pd.DataFrame) -> Figure:
     return figure
 
 
+def forests(judged: pd.DataFrame) -> dict[str, Figure]:
+    """`numbers` and `directions`, where any were judged."""
+    drawn = {}
+    for kind, draw in (("number", numbers), ("direction", directions)):
+        if (~judged[kind].isin(["", NOT_RUN])).any():
+            drawn[f"verdict_{kind}s"] = draw(judged)
+    return drawn
+
+
 def _row(
     judged: pd.DataFrame, shown: pd.DataFrame, unit: str, pairs: Sequence[str]
 ) -> list[list[str | pd.Series]]:

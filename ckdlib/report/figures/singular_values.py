@@ -6,13 +6,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import TEACHER, grid_of_panels, method_style, ordered
+from .style import BACK, TEACHER, grid_of_panels, method_style, ordered
 
 
 def spectra(
     kinds: Mapping[str, pd.DataFrame],
     teacher: Mapping[str, Sequence[float]],
     label: str = "singular value",
+    highlight: Sequence[str] = (),
 ) -> Figure:
     """Figure 5: singular values by rank on a log axis, mean over seeds (shaded: sd).
 
@@ -25,6 +26,8 @@ def spectra(
         The teacher's curve for each of them that has one, in grey.
     label : str
         Of the values.
+    highlight : sequence of str
+        Methods that the page speaks of; the others stand back, in grey. All without.
     """
     first, *_ = kinds.values()
     sizes = sorted(first.n.unique())
@@ -36,7 +39,7 @@ def spectra(
                 _teacher(panel, teacher[kind])
             for place, method in enumerate(ordered(curves.method)):
                 mine = curves[(curves.method == method) & (curves.n == n)]
-                _students(panel, mine, method, place)
+                _students(panel, mine, method, place, not highlight or method in highlight)
             panel.set_yscale("log")
         panels[0].set_ylabel(f"{label}, {kind}")
     for panel, n in zip(grid[0], sizes, strict=True):
@@ -52,25 +55,27 @@ def _teacher(panel: Axes, values: Sequence[float]) -> None:
     panel.plot(ranks, values, color=TEACHER.colour, linewidth=4, label=TEACHER.label)
 
 
-def _students(panel: Axes, curve: pd.DataFrame, method: str, place: int) -> None:
+def _students(panel: Axes, curve: pd.DataFrame, method: str, place: int, front: bool) -> None:
     """A method's mean over seeds, with its sd; marks begin at its place among the methods."""
     how = method_style(method)
+    colour = how.colour if front else BACK
     panel.plot(
         curve["rank"],
         curve["mean"],
-        color=how.colour,
+        color=colour,
         marker=how.marker,
         linestyle=how.line,
         label=how.label,
         markersize=5,
         linewidth=1.2,
+        zorder=3 if front else 2,
         markevery=(place, max(1, len(curve) // 8)),
     )
     panel.fill_between(
         curve["rank"],
         (curve["mean"] - curve["sd"]).clip(lower=curve["mean"] / 10),
         curve["mean"] + curve["sd"],
-        color=how.colour,
+        color=colour,
         alpha=0.12,
         linewidth=0,
     )

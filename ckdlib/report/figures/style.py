@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable, Iterator
 from colorsys import hls_to_rgb
 from hashlib import sha256
+from itertools import cycle
 from math import dist, log10
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import seaborn
+from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 
@@ -27,14 +29,21 @@ class MethodStyle(NamedTuple):
 
 METHODS = {
     "ce": MethodStyle("labels only (CE)", "#7f7f7f", "x", "--"),
+    "ce+mixup": MethodStyle("CE + Mixup", "#7f7f7f", "^", ":"),
+    "ce+smoothing": MethodStyle("CE + smoothing", "#7f7f7f", "v", "-."),
     "kd": MethodStyle("KD", "#000000", "o"),
+    "kl": MethodStyle("KL, no labels", "#000000", "s", ":"),
+    "dkd": MethodStyle("DKD", "#ee3377", "v"),
+    "lskd": MethodStyle("LSKD", "#4b61d1", "D"),
+    "rld": MethodStyle("RLD", "#44aa99", "^"),
     "crd": MethodStyle("CRD", "#0072b2", "s"),
     "mixup": MethodStyle("Mixup", "#56b4e9", "^"),
     "rkd": MethodStyle("RKD", "#e69f00", "v"),
     "dist": MethodStyle("DIST", "#cc79a7", "D"),
-    "ckd_pairs": MethodStyle("CKD (sampled pairs)", "#d55e00", "P"),
+    "ckd_pairs": MethodStyle("CKD (the paper's)", "#d55e00", "P"),
     "ckd": MethodStyle("CKD (all pairs)", "#d55e00", "*", "--"),
     "mse": MethodStyle("MSE control", "#009e73", "X", "--"),
+    "logit_mse": MethodStyle("MSE, no labels", "#009e73", "X", ":"),
     "ckd_calibrated": MethodStyle("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": MethodStyle("CE + CKD", "#117733", "h"),
     "ce+ckd+dist": MethodStyle("CE + CKD + DIST", "#7b3294", "d"),
@@ -47,7 +56,8 @@ METHODS = {
 }
 # of 1 to 100 dimensions
 POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
-TEACHER = MethodStyle("teacher", "#bbbbbb", "", "-")
+BACK = "#b5b5b5"  # of curves that stand back
+TEACHER = MethodStyle("teacher", "#e8cf7a", "", "-")
 
 
 # of methods that the study does not hold
@@ -120,6 +130,14 @@ def ordered(methods: Iterable[str]) -> list[str]:
 def pooled(methods: Iterable[str]) -> list[str]:
     """Those that pool comparisons, by dimension."""
     return [method for method in ordered(methods) if _dims(method)]
+
+
+def sizes_style(sizes: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """A shade and a marker for each n, dark to light."""
+    there = sorted(set(sizes))
+    shades = colormaps["viridis"](np.linspace(0, 0.85, len(there)))
+    looks = zip(map(to_hex, shades), cycle("osD^vPX*p"), strict=False)
+    return dict(zip(there, looks, strict=False))
 
 
 def style() -> None:

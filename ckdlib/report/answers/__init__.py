@@ -1,0 +1,28 @@
+"""Frames -> what they answer, in sentences: the first thing on every page.
+
+Every number comes from rows; one function a page.
+"""
+
+from .of_ours import fewer_calls, learning_curve, protocol
+from .of_paper import (
+    black_box,
+    correlations,
+    dimensionality,
+    flatness,
+    large_n,
+    verdict,
+    white_box,
+)
+
+__all__ = [
+    "black_box",
+    "correlations",
+    "dimensionality",
+    "fewer_calls",
+    "flatness",
+    "large_n",
+    "learning_curve",
+    "protocol",
+    "verdict",
+    "white_box",
+]

@@ -1,0 +1,226 @@
+"""The answers of the pages that make the paper's tables and figures."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ...metrics import effective_rank
+from .. import paper
+from ..accuracy import baseline, mean_accuracies, mean_differences, paired_differences
+from ..calls import calls_table, reductions
+from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES, Evidence
+from ..rows import about
+from ..shown import Answer, made_of
+from .parts import best_baseline, best_of_all, lead, speaks_of
+from .sentences import Sentences, beside, by_pair, listed, name, once, spread
+
+
+def black_box(
+    table: pd.DataFrame, missing: Sequence[str] = (), targets: Sequence[float] = ()
+) -> Answer:
+    """How the paper's CKD does beside its baselines, what it saves, and which method is best.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A frame, see `rows.frame`.
+    missing : sequence of str
+        As `rows.frame` tells them.
+    targets : sequence of float
+        Test accuracies in per cent whose price in calls is compared; none without.
+    """
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        return [f"**{lead(part)}**", *_reached(part, targets), best_of_all(part)]
+
+    return Answer(by_pair(table, tell), made_of(table, missing), speaks_of(table))
+
+
+def white_box(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
+    """What comparisons and CRD add to the losses on feature maps, the mean over n."""
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        return [
+            f"**{_changes(part, 'ckd', 'Comparing')}**",
+            _changes(part, "crd", "CRD"),
+            best_of_all(part),
+        ]
+
+    return Answer(by_pair(table, tell), made_of(table, missing))
+
+
+def dimensionality(
+    table: pd.DataFrame, ladder: Sequence[str], missing: Sequence[str] = ()
+) -> Answer:
+    """Does each step up a ladder of methods help? Its last step compares labels, too.
+
+    Parameters
+    ----------
+    table : DataFrame
+    ladder : sequence of str
+        Pooled comparisons by dimension, then a method that compares labels.
+    missing : sequence of str
+    """
+    pooled, last = ladder[:-1], ladder[-1]
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        means = mean_accuracies(part, pooled).set_index("method")["mean"]
+        levels = [f"{means[one]:.1f}" for one in pooled if one in means]
+        steps = list(zip(pooled[1:], pooled[:-1], strict=True))
+        gaps = [mean_differences(part, more, fewer) for more, fewer in steps]
+        rises = sum((gap.low > 0).any() for gap in gaps)
+        return [
+            f"**{rises} of {len(steps)} steps to more dimensions raise the accuracy** "
+            f"({', '.join(map(name, pooled))}: {', '.join(levels)} %, mean over n).",
+            f"Comparing labels, too: {beside(part, last, pooled[-1])}.",
+        ]
+
+    return Answer(by_pair(table, tell), made_of(table, missing), tuple(ladder))
+
+
+def flatness(
+    table: pd.DataFrame, flat: pd.DataFrame, teacher: Sequence[float], missing: Sequence[str] = ()
+) -> Answer:
+    """Is the paper's CKD flatter than its rivals, as curves are and without their scale?
+
+    Parameters
+    ----------
+    table : DataFrame
+        A measured frame of one pair.
+    flat : DataFrame
+        As `spectra.flatness` gives it.
+    teacher : sequence of float
+        Its singular values, column means removed.
+    missing : sequence of str
+    """
+    method = baseline(table, paper.CKD, "ckd")
+    ranks = table.assign(rank=table.centred.map(effective_rank)).groupby("method")["rank"].mean()
+    shown = [one for one in (method, "mse", "kd") if one in ranks]
+    told = [f"{name(one)} {ranks[one]:.1f}" for one in shown]
+    against = [_ratio(flat, one) for one in ("mse", "kd") if one in set(flat.rival)]
+    sentences = [
+        f"**The singular values of {name(method)} are below the rival's in {_lower(flat, 'raw')}; "
+        f"divided by the largest, in {_lower(flat, 'raw / largest')}.**",
+        f"The mean log10 ratio to {'; to '.join(against)}." if against else "",
+        f"The effective rank of the logits, of {len(teacher)}: {', '.join(told)}, the teacher "
+        f"{effective_rank(teacher):.1f}.",
+    ]
+    return Answer(once(" ".join(sentences)), made_of(table, missing), (method, "mse", "kd"))
+
+
+def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
+    """Whose class correlations are nearest the teacher's, and how near the paper's CKD is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A measured frame.
+    missing : sequence of str
+    """
+    asked = table.dropna(subset="correlation_gaps")
+    gaps = asked.assign(test_accuracy=[pd.Series(one).mean() for one in asked.correlation_gaps])
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        means = part.groupby("method").test_accuracy.mean().sort_values()
+        told = [f"{name(one)} {means[one]:.3f}" for one in means.index[:4]]
+        said = [f"**Nearest to the teacher are {', '.join(told)}** (mean over n)."]
+        rival = next((one for one in means.index if one in paper.BASELINES), None)
+        if rival is None or paper.CKD not in means:
+            return said
+        sides = ("{} nearer than", "{} farther than")
+        best = f"Against {name(rival)}, the nearest of the paper's other methods"
+        return [*said, f"{best}: {beside(part, paper.CKD, rival, sides, '{:.3f}')}."]
+
+    return Answer(by_pair(gaps, tell), made_of(table, missing), speaks_of(table))
+
+
+def large_n(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
+    """The lead of the paper's CKD above its best baseline at the fewest and the most calls."""
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        rival = best_baseline(part)
+        if rival is None or paper.CKD not in set(part.method):
+            return [f"**{lead(part)}**", best_of_all(part)]
+        gaps = paired_differences(part, rival)
+        gaps = gaps[gaps.method == paper.CKD].sort_values("n")
+        ends = gaps.iloc[[0, -1]] if len(gaps) > 1 else gaps
+        told = [f"{spread(gap)} at n = {gap.n}" for _, gap in ends.iterrows()]
+        led = f"Points above {name(rival)}: {', '.join(told)}." if told else ""
+        return [f"**{lead(part)}**", led, best_of_all(part)]
+
+    return Answer(by_pair(table, tell), made_of(table, missing), speaks_of(table))
+
+
+def verdict(
+    judged: pd.DataFrame, smaller: Mapping[str, pd.DataFrame], evidence: Evidence
+) -> Answer:
+    """How many of the paper's claims have which outcome, and what smaller sizes point to.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        As `verdicts` gives it.
+    smaller : mapping
+        Title -> a table of `directions`, of other sizes.
+    evidence : Evidence
+        What was judged.
+    """
+    counts = []
+    for kind in ("number", "direction"):
+        found = judged[kind][judged[kind] != ""].value_counts()
+        told = [f"{found[one]} are {one}" for one in OUTCOMES if one in found]
+        counts.append(f"of {found.sum()} {kind}s {', '.join(told)}")
+    done = (judged[["number", "direction"]].isin([YES, NO, UNDECIDED])).any(axis=None)
+    head = "The paper's claims" if done else "None of the paper's claims can be judged yet"
+    lines = [f"**{head}: {'; '.join(counts)}.**"]
+    for title, directions in smaller.items():
+        found = directions.direction[directions.direction != NOT_RUN].value_counts()
+        lines.append(
+            f"{title}: of {found.sum()} directions {found.get(YES, 0)} are as the paper says, "
+            f"{found.get(NO, 0)} the other way round, {found.get(UNDECIDED, 0)} undecided."
+        )
+    made = [f"{name}: {about(table)}" for name, table in evidence.items()] or ["no rows yet"]
+    return Answer("\n\n".join(lines), f"*Made of {'; '.join(made)}.*")
+
+
+def _reached(part: pd.DataFrame, targets: Sequence[float]) -> Sentences:
+    """What the paper's CKD saves at the targets, and which it does not reach."""
+    method = baseline(part, paper.CKD, "ckd")
+    if not targets or method not in set(part.method):
+        return []
+    calls = calls_table(part, targets)
+    known = reductions(calls, method).dropna(subset="reduction")
+    told = []
+    for cell in known.itertuples():
+        least = "at least " if cell.bound else ""
+        told.append(f"{least}{cell.reduction:+.0f} % at {cell.target:g} %")
+    said = [f"Calls saved against the best of them: {', '.join(told)}."] if told else []
+    wide = calls.pivot(index="target", columns="method", values="calls")
+    others = wide[[one for one in paper.BASELINES if one in wide]]
+    lost = wide.index[(wide[method] == float("inf")) & (others.min(axis=1) < float("inf"))]
+    if len(lost):
+        said.append(f"It never comes to {listed(lost)} %, as others do.")
+    return said
+
+
+def _changes(part: pd.DataFrame, more: str, what: str) -> str:
+    told = []
+    for family in ("fitnets", "vid"):
+        if {family, f"{family}+{more}"} <= set(part.method):
+            told.append(beside(part, f"{family}+{more}", family))
+    return f"{what}: {'; '.join(told)}." if told else ""
+
+
+def _lower(flat: pd.DataFrame, curve: str) -> str:
+    """Against how many rivals and n a kind of curve is the lower and the higher one."""
+    mine = flat[flat.curve == curve]
+    lower, higher = (mine.direction == "lower").sum(), (mine.direction == "higher").sum()
+    return f"{lower} of {len(mine)} comparisons and above in {higher}"
+
+
+def _ratio(flat: pd.DataFrame, rival: str) -> str:
+    """The ratios of the curves as they are, one an n."""
+    mine = flat[(flat.curve == "raw") & (flat.rival == rival)]
+    told = [f"{line['mean'] + 0.0:+.2f} (n = {line.n})" for _, line in mine.iterrows()]
+    compares = ", which compares nothing," if rival == "mse" else ""
+    return f"{name(rival)}{compares} is {', '.join(told)}"

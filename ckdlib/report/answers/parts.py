@@ -1,0 +1,41 @@
+"""Sentences that several answers share, each of a frame of one pair."""
+
+import pandas as pd
+
+from .. import paper
+from ..accuracy import baseline, mean_accuracies
+from ..advice import rivals_of_best
+from .sentences import beside, listed, name
+
+
+def lead(part: pd.DataFrame) -> str:
+    """The paper's CKD beside the best of its baselines."""
+    method, rival = baseline(part, paper.CKD, "ckd"), best_baseline(part)
+    if method not in (paper.CKD, "ckd") or rival is None:
+        return "No rows of the paper's CKD and of a method of the paper's beside it."
+    best = f"Against {name(rival)}, the best of the paper's other methods (mean over n)"
+    return f"{best}: {beside(part, method, rival)}."
+
+
+def best_baseline(part: pd.DataFrame) -> str | None:
+    """The best of the paper's baselines on the mean over n; None where there is none."""
+    means = mean_accuracies(part[part.method.isin(paper.BASELINES)], paper.BASELINES)
+    return None if means.empty else means.sort_values("mean").method.iloc[-1]
+
+
+def best_of_all(part: pd.DataFrame) -> str:
+    """The best method at each n, with its accuracy."""
+    lines = rivals_of_best(part[part.status == "done"])
+    told = []
+    for method, mine in lines.groupby("best", sort=False):
+        levels = ", ".join(f"{accuracy:.1f}" for accuracy in mine.accuracy)
+        told.append(f"{name(method)} at n = {listed(mine.n)} ({levels} %)")
+    return f"Best of all: {'; '.join(told)}."
+
+
+def speaks_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """The paper's CKD, labels alone, and the best method at each n of each pair."""
+    best: dict[str, None] = {}
+    for _, part in table[table.status == "done"].groupby("pair"):
+        best |= dict.fromkeys(rivals_of_best(part).best)
+    return (paper.CKD, "ce", *best)

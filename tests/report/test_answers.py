@@ -1,0 +1,262 @@
+"""What pages say first, against sentences and intervals worked out here."""
+
+from math import sqrt
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ckdlib import report, study
+from ckdlib.report import answers, figures, paper
+from ckdlib.report.shown import SMALLER, made_of
+from tests import PROJECT
+from tests.report.test_accuracy import frame, row
+
+METHODS = {"ce": 40.0, "kd": 55.0, "crd": 60.0, "ckd_pairs": 66.0}
+ROWS = [
+    row(method, n, seed, level + 5 * (n == 80) + seed * (method == "ckd_pairs"))
+    for method, level in METHODS.items()
+    for n in (40, 80)
+    for seed in (1, 2, 3)
+]
+
+
+def kept(folder, *experiments):
+    store = study.Store(PROJECT / "results" / folder)
+    table = report.frame(store.rows(), *experiments, report=lambda line: None)
+    return report.with_measures(table, store.measures()), store
+
+
+def test_the_lead_of_ckd_with_its_interval():
+    """Its seeds are 67, 68, 69 beside CRD's 60: 8 points above, sd 1."""
+    answer = answers.black_box(frame(ROWS), targets=[50, 68, 72])
+    half = stats.t.ppf(0.975, 2) / sqrt(3)
+    assert answer.found == (
+        "**Against `crd`, the best of the paper's other methods (mean over n): the paper's CKD "
+        f"(`ckd_pairs`) is 8.0 points [{8 - half:.1f}, {8 + half:.1f}] above `crd`.** "
+        "Calls saved against the best of them: at least +50 % at 68 %, at least +10 % at 72 %. "
+        "Best of all: the paper's CKD at n = 40, 80 (68.0, 73.0 %)."
+    )
+    assert answer.methods == ("ckd_pairs", "ce", "ckd_pairs")
+
+
+def test_calls_that_it_saves_or_never_reaches():
+    """CKD crosses 70 at 40 + 40 * 2 / 5 = 56 calls, CRD at 80: 30 % fewer."""
+    slow = [one | {"test_accuracy": one["test_accuracy"] + (5 if one["n"] == 80 else 0)}
+            for one in ROWS if one["method"] == "crd"]  # fmt: skip
+    rows = [one for one in ROWS if one["method"] != "crd"] + slow
+    assert "against the best of them: +30 % at 70 %." in (
+        answers.black_box(frame(rows), targets=[70]).found
+    )
+    low = [one | {"test_accuracy": one["test_accuracy"] - 30 * (one["method"] == "ckd_pairs")}
+           for one in ROWS]  # fmt: skip
+    found = answers.black_box(frame(low), targets=[30, 62, 99]).found
+    assert "It never comes to 62 %, as others do." in found
+    assert "is 22.0 points [19.5, 24.5] below `crd`" in found and "99" not in found
+
+
+def test_what_holds_zero_is_not_told_apart():
+    rows = [row("kd", 40, seed, 50.0) for seed in (1, 2)]
+    rows += [row("ckd_pairs", 40, seed, 50 + gap) for seed, gap in ((1, 3.0), (2, -1.0))]
+    said = answers.black_box(frame(rows)).found
+    assert "the paper's CKD (`ckd_pairs`) and `kd` are not told apart (+1.0 [-24.4, +26.4])" in said
+
+
+def test_one_seed_has_no_interval():
+    rows = [row("kd", 40, 1, 50.0), row("ckd_pairs", 40, 1, 53.0)]
+    answer = answers.black_box(frame(rows))
+    assert "is 3.0 points (one seed) above `kd`" in answer.found
+    assert "With fewer than 3 seeds nothing is decided." in answer.made_of
+    assert "1 seed a point" in answer.made_of
+
+
+@pytest.mark.parametrize("methods", [["crd", "kd"], ["ckd_pairs", "ce"], ["mse"]])
+@pytest.mark.parametrize("tell", [answers.black_box, answers.large_n])
+def test_without_ckd_or_a_rival_nothing_is_compared(methods, tell):
+    rows = [row(name, 40, seed, 50.0) for name in methods for seed in (1, 2)]
+    said = tell(frame(rows)).found
+    assert said.startswith(
+        "**No rows of the paper's CKD and of a method of the paper's beside it.** Best of all: "
+    )
+
+
+def test_each_pair_has_its_paragraph():
+    other = [one | {"student": "u", "run": one["run"] + "u"} for one in ROWS]
+    first, second = answers.black_box(frame([*ROWS, *other])).found.split("\n\n")
+    assert first.startswith("t → s: **Against") and second.startswith("t → u: **Against")
+    assert "(`ckd_pairs`)" in first and "(`ckd_pairs`)" not in second
+
+
+def test_diverged_runs_enter_no_sentence():
+    wild = [row("dist", 40, seed, 99.0, status="diverged") for seed in (1, 2, 3)]
+    assert "dist" not in answers.black_box(frame([*ROWS, *wild])).found
+
+
+def test_large_n_says_both_ends():
+    rows = [one | {"test_accuracy": one["test_accuracy"] - (one["method"] == "ckd_pairs") * 4}
+            if one["n"] == 80 else one for one in ROWS]  # fmt: skip
+    assert "Points above `crd`: +8.0 [+5.5, +10.5] at n = 40, +4.0 [+1.5, +6.5] at n = 80." in (
+        answers.large_n(frame(rows)).found
+    )
+
+
+def test_white_box_tells_comparisons_and_crd():
+    levels = {"fitnets": 50, "fitnets+ckd": 60, "fitnets+crd": 50}
+    rows = [
+        row(method, n, seed, level + seed * (method == "fitnets+ckd"), experiment="white_box")
+        for method, level in levels.items()
+        for n in (40, 80)
+        for seed in (1, 2, 3)
+    ]
+    table = report.frame(rows, "white_box", report=lambda line: None)
+    said = answers.white_box(table).found
+    assert said.startswith("**Comparing: `fitnets+ckd` is 12.0 points [9.5, 14.5] above `fitnets`.")
+    assert "CRD: `fitnets+crd` and `fitnets` are not told apart (+0.0 [+0.0, +0.0])" in said
+
+
+def test_the_ladder_counts_steps_that_rise():
+    levels = {"rkd_1": 50, "rkd_10": 55, "rkd_50": 55, "ckd": 52}
+    rows = [
+        row(method, 40, seed, level + 0.1 * seed * place, experiment="dimensionality")
+        for place, (method, level) in enumerate(levels.items())
+        for seed in (1, 2, 3)
+    ]
+    table = report.frame(rows, "dimensionality", report=lambda line: None)
+    said = answers.dimensionality(table, list(levels)).found
+    assert said.startswith("**1 of 2 steps to more dimensions raise the accuracy** (`rkd_1`, ")
+    assert ": 50.0, 55.2, 55.4 %" in said and "`ckd` is 2.8 points [2.6, 3.0] below" in said
+
+
+def test_flatness_beside_the_control():
+    flat = pd.DataFrame(
+        [
+            ("raw", 40, "mse", 0.01, "undecided"),
+            ("raw", 40, "kd", -0.5, "lower"),
+            ("raw / largest", 40, "mse", 0.2, "higher"),
+            ("raw / largest", 40, "kd", 0.0, "undecided"),
+        ],
+        columns=["curve", "n", "rival", "mean", "direction"],
+    )
+    table = frame(ROWS).assign(centred=[[2.0, 2.0]] * len(ROWS))
+    said = answers.flatness(table, flat, [3.0, 3.0, 3.0]).found
+    assert "below the rival's in 1 of 2 comparisons and above in 0; divided by the largest, in 0 " \
+        "of 2 comparisons and above in 1" in said  # fmt: skip
+    assert "`mse`, which compares nothing, is +0.01 (n = 40); to `kd` is -0.50 (n = 40)" in said
+    assert "`kd` 2.0, the teacher 3.0" in said
+
+
+def test_the_nearest_correlations():
+    gaps = {"kd": 0.2, "crd": 0.1, "ckd_pairs": 0.3}
+    rows = [row(name, 40, seed, 50.0) for name in gaps for seed in (1, 2, 3)]
+    table = frame(rows)
+    draws = [[gaps[line.method] + 0.001 * line.seed * (line.method == "crd"), None]
+             for line in table.itertuples()]  # fmt: skip
+    said = answers.correlations(table.assign(correlation_gaps=draws)).found
+    assert said.startswith("**Nearest to the teacher are `crd` 0.102, `kd` 0.200, the paper's CKD")
+    assert "is 0.198 [0.196, 0.200] farther than `crd`" in said
+
+
+def test_the_committed_pilot_by_its_own_savings():
+    table, _ = kept("pilot", "fewer_calls")
+    grid = study.profile("pilot").experiments["fewer_calls"]
+    table = report.fresh(table, grid)
+    saved = report.savings(table, study.OURS, grid.methods)
+    best = saved[saved.target.isna() & (saved.rival == "dist")].set_index("method").loc["ce+ckd"]
+    said = answers.fewer_calls(table, saved).found
+    assert (
+        f"`ce+ckd` needs {best.fewer:.0f} % [{best.low:.0f}, {best.high:.0f}] fewer calls" in said
+    )
+    assert "(undecided) than `dist`" in said  # its interval holds zero
+    assert said.startswith("**`ce+ckd+dist` needs ") and "at least 82 % fewer calls" in said
+
+
+def test_the_offset_that_is_left():
+    table, _ = kept("pilot", "protocol")
+    mine = table[table.method == "ckd"]
+    gain = report.interval(mine.calibrated_accuracy - mine.test_accuracy)
+    assert (
+        f"the offset of `ckd` is {mine.offset.mean():.1f} long, and setting it would win "
+        f"{gain['mean']:+.1f} [{gain['low']:+.1f}, {gain['high']:+.1f}] points"
+    ) in answers.protocol(table).found
+
+
+def test_the_verdict_counts_outcomes():
+    claims = [claim for claim in paper.CLAIMS if claim.experiment == "black_box"]
+    judged = report.verdicts(claims, {})
+    said = answers.verdict(judged, {}, {})
+    numbers, directions = ((judged[kind] != "").sum() for kind in ("number", "direction"))
+    assert said.found == (
+        f"**None of the paper's claims can be judged yet: of {numbers} numbers {numbers} are not "
+        f"yet run; of {directions} directions {directions} are not yet run.**"
+    )
+    assert said.made_of == "*Made of no rows yet.*"
+    judged.loc[judged[judged["number"] != ""].index[:2], "number"] = "reproduced"
+    smaller = {"quick: t → s": pd.DataFrame({"direction": ["reproduced", "not yet run"]})}
+    said = answers.verdict(judged, smaller, {"black_box": frame(ROWS)})
+    assert f"The paper's claims: of {numbers} numbers 2 are reproduced, " in said.found
+    assert "quick: t → s: of 1 directions 1 are as the paper says, 0 the other way" in said.found
+    assert said.made_of.startswith("*Made of black_box: 24 runs of t → s on digits, profile quick")
+
+
+def test_what_a_page_is_made_of():
+    missing = ["2 runs are missing:", "  kd <n>", "make them with: x"]
+    told = made_of(frame(ROWS), missing)
+    assert SMALLER in told and "n = 40 80, 3 seeds a point" in told
+    assert "<details><summary>2 runs are missing</summary><pre>  kd &lt;n&gt;\nmake them" in told
+    own = [one | {"profile": paper.PROFILE, "dataset": paper.DATASET} for one in ROWS]
+    assert SMALLER not in made_of(frame(own)) and "<details>" not in made_of(frame(own))
+
+
+def test_an_answer_is_markdown_and_text():
+    answer = report.Answer("**Found.**", "*Made.*")
+    assert answer._repr_markdown_() == repr(answer) == "**Found.**\n\n*Made.*"
+
+
+def test_a_folded_table_is_never_cut():
+    table = pd.DataFrame({f"c{i}": ["x" * 200] * 200 for i in range(40)})
+    html = report.folded("a < b", table, "t <")._repr_html_()
+    assert html.startswith("<details><summary>a &lt; b</summary><table")
+    assert html.count("<tr") == 201 and html.count("x" * 200) == 8000 and "..." not in html
+    assert html.endswith("<pre>t &lt;</pre></details>")
+    assert repr(report.folded("a", table)) == "a (folded)"
+
+
+def test_dots_are_hollow_where_undecided():
+    gaps = pd.DataFrame(
+        [("t-s", "kd", "ce", 1.0, 0.5, 1.5), ("t-s", "crd", "ce", 1.0, -0.5, 2.5)],
+        columns=["pair", "method", "above", "mean", "low", "high"],
+    )
+    panel = figures.comparisons(gaps).axes[0]
+    faces = [line.get_markerfacecolor() for line in panel.lines if line.get_marker() == "o"]
+    assert faces[0] != "white" and faces[1] == "white"
+    assert [text.get_text() for text in panel.get_yticklabels()] == [
+        "KD  above  labels only (CE)",
+        "CRD  above  labels only (CE)",
+    ]
+
+
+@pytest.mark.parametrize("draw", [figures.comparisons, figures.saving_curves,
+                                  lambda none: figures.flatness(none, "ckd")])  # fmt: skip
+def test_figures_of_nothing_say_so(draw):
+    empty = pd.DataFrame(columns=["pair", "method", "rival", "target", "fewer", "mean", "curve"])
+    texts = [text.get_text() for text in draw(empty).axes[0].texts]
+    assert texts and "nothing to compare" in texts[0]
+
+
+def test_the_others_stand_back_and_the_papers_points_are_hollow():
+    cells = report.summary(frame(ROWS))
+    printed = pd.DataFrame([("t-s", "kd", 50.0, 57.0)], columns=["pair", "method", "n", "mean"])
+    panel = figures.accuracy_curves(cells, highlight=["kd"], printed=printed).axes[0]
+    colours = {}
+    for container in panel.containers:
+        colours[container.get_label()] = container.lines[0].get_color()
+    assert colours["KD"] != colours["CRD"] == colours["labels only (CE)"]
+    hollow = [line for line in panel.lines if line.get_label() == "hollow: the paper's"]
+    assert hollow[0].get_xdata().tolist() == [50.0]
+    assert list(panel.get_xticks()) == [40, 80]
+
+
+def test_the_papers_points_are_those_of_table_1():
+    points = report.printed_points()
+    mine = points[(points.pair == paper.WRN) & (points.method == "crd")].set_index("mean").n
+    assert mine[30.0] == 1650 and mine[55.0] == 5200 and len(mine) == 6
