@@ -18,7 +18,7 @@ from .rows import frame
 LABELS = "ce"  # learns from labels alone
 EXPERIMENTS = ("fewer_calls", "black_box", "large_n")  # of one training
 TRIED = 4  # times the calls up to which kept rows have judged such curves (page 14)
-BACK = 2  # as many times fewer calls than rows have; curves of the rows above hold there, tried so
+BACK = 2  # as many times fewer calls than rows have: curves carried back so far hold, a test says
 
 SLIGHT = 0.001  # points
 

@@ -218,3 +218,16 @@ def test_without_a_person_there_are_no_controls(pilot, shown, monkeypatch):
     assert len(shown) == 2 and shown[0].data.startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r'^ipywidgets is not .*, and controls.*\[notebooks\]"$'):
         report.explore({"many": pilot}, controls=True)
+
+
+def test_curves_hold_where_they_are_carried_back(pilot, quick):
+    """To half of the fewest calls at most: students of the n that was left out lie inside."""
+    held = []
+    for _, own in (*pilot.groupby("method"), *quick.groupby("method")):
+        sizes = sorted(own.n.unique())
+        for n, after, _ in zip(sizes, sizes[1:], sizes[2:]):
+            if after <= 2 * n:
+                found = report.budget(own[own.n > n], n).best.expected
+                accuracies = own[own.n == n].test_accuracy
+                held += list((accuracies >= found.low) & (accuracies <= found.high))
+    assert len(held) > 300 and sum(held) / len(held) > 0.93
