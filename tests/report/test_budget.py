@@ -181,7 +181,7 @@ def shown(monkeypatch):
 
     class Handle:
         def update(self, what):
-            seen.append(what)
+            seen.append(("instead", what))
 
     def display(what, display_id=None):
         seen.append(what)
@@ -201,7 +201,9 @@ def test_controls_change_figure_and_words(pilot, quick, shown):
     def after(control, value):
         del shown[:]
         control.value = value
-        return shown
+        how, found = zip(*shown)
+        assert set(how) == {"instead"}
+        return found
 
     moved, said = after(calls, 4000)
     assert moved.data != picture.data and said.data.startswith("- 4,000 calls cost 8.00")

@@ -114,7 +114,14 @@ def _differences(panel: Axes, lines: pd.DataFrame) -> None:
         panel.hlines(place, line.low, line.high, color=colour, linewidth=1.5)
         face = "white" if undecided else colour
         panel.plot(line.mean, place, "o", color=colour, markerfacecolor=face, markersize=6)
-        panel.text(line.mean, place - 0.22, f"{line.mean:+.1f}", fontsize=7, ha="center")
+        panel.annotate(
+            f"{line.mean:+.1f}",
+            (line.mean, place),
+            xytext=(0, 5),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+        )
 
 
 def flatness(flat: pd.DataFrame, method: str) -> Figure:
