@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, choose
+from ..progress import Report, say_once, silent
 from ..reproducibility import generator, sha256, tensor_bytes
 from .cache import Source
 from .decoding import check_size
 from .packed import read_packed, scale_of
-from .progress import Report, say_once, silent
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
 from .subsets import development
 from .views import DEVELOPMENT, TRANSFORMS, Images, Transform, Views

@@ -1,13 +1,11 @@
 """A batch: runs -> rows. Plan, teachers, their calls, students; each row kept as it comes."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from tqdm import tqdm
-
 from ..errors import InputError, OutOfTime, RunsFailed
 from ..files import json_text, remove_leftovers, replacing, write_json
+from ..progress import Meter
 from ..records import Row
 from ..stopping import deferred
 from ..training import check_device
@@ -181,16 +179,14 @@ class _Students:
 
     def train(self, workspace: Workspace, jobs: int, deadline: float | None) -> None:
         """Train all that nobody else does."""
-        bar = tqdm(total=len(self.todo), unit="student", disable=not sys.stdout.isatty())
-        with bar, deferred() as pending:
+        shown = Meter("students trained", len(self.todo), "student", self.report)
+        with shown, deferred() as pending:
             stop = pending.__bool__
             trained = train_students(self._claimed(), workspace, jobs, deadline, stop, self.report)
             try:
                 for task, result in trained:
                     self._keep(task, result)
-                    bar.update()
-                    if bar.disable and isinstance(result, StudentResult):
-                        self._tell(result.row, jobs)
+                    self._tell(result, jobs, shown)
             finally:
                 for key in self.marked:
                     self.store.marks.release(key)
@@ -257,10 +253,17 @@ class _Students:
             where = f" (traceback: {path})"
         self.report(f"failed: {task.key}: {failure.why}{where}")
 
-    def _tell(self, row: Row, jobs: int) -> None:
-        seconds = self.pace.seconds(self.left.values()) or 0.0
-        told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
-        self.report(f"{told}, about {seconds / jobs / 60:.1f} min left")
+    def _tell(self, result: StudentResult | Failure, jobs: int, shown: Meter) -> None:
+        done, seconds = (
+            len(self.todo) - len(self.left),
+            self.pace.seconds(self.left.values()) or 0.0,
+        )
+        told = describe(result.row) if isinstance(result, StudentResult) else ""
+        if shown.visible:
+            shown.at(done, f"last: {told}" if told and shown.line else "", seconds / jobs)
+        elif told:
+            count = f"{self.total - len(self.left)}/{self.total}"
+            self.report(f"[{count}] {told}, about {seconds / jobs / 60:.1f} min left")
 
 
 def describe(row: Row) -> str:
