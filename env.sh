@@ -37,6 +37,8 @@ make_venv() {
     echo "error: pip could not install requirements.txt (see above); the next start tries again" >&2
     return 1
   }
+  mkdir -p "$project/.venv/etc/jupyter"
+  cp -r "$project/.jupyter/." "$project/.venv/etc/jupyter"  # where JupyterLab looks for its settings
   cp "$project/requirements.txt" "$project/.venv/installed.txt"
 }
 

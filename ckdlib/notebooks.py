@@ -1,5 +1,6 @@
 """Notebooks in batch: papermill with checked parameters, an executed copy and an HTML of each."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from . import site
 from .errors import InputError, OutOfTime, choose
 from .files import replacing
+from .progress import PAGE
 from .report import check_target, rows_of_experiment
 from .study.options import Options
 from .study.parameters import SOURCES, declared, need_jupyter
@@ -110,13 +112,17 @@ def _has_rows(folder: Path) -> bool:
 
 
 def _own_kernel() -> type:
-    """Kernels of the running interpreter, whatever kernelspecs are installed."""
+    """Kernels of the running interpreter, whatever kernelspecs are installed, and nobody's page."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return KernelSpecManager(kernel_dirs=[])  # ipykernel's own is left
+
+        def start_kernel(self, **kw: Any) -> Any:
+            env = {name: value for name, value in os.environ.items() if name != PAGE}
+            return super().start_kernel(**kw | {"env": env})
 
     return OwnKernel
 
@@ -145,8 +151,7 @@ def batch(options: Options, targets: Sequence[float] = ()) -> None:
         name = f"01_teacher-{Path(dataset).name}-{model}"
         pages.execute("01_teacher", name, model=model, dataset=dataset, **pages.where())
     if options.profile == "quick":
-        results = workspace.results
-        pages.execute("00_tour", results=str(results / "tour"), teachers=str(results / "teachers"))
+        pages.execute("00_tour")
     pages.execute("02_experiments", **pages.experiments(runs[0].dataset))
     rows = workspace.store.rows()
     if not rows:

@@ -6,7 +6,7 @@ import sys
 from tests import PROJECT
 
 EXTRAS = ["matplotlib", "seaborn", "IPython", "ipykernel", "jupyter_client", "nbformat"]
-EXTRAS += ["nbconvert", "papermill", "onnx", "onnxscript", "pyarrow", "pytest"]
+EXTRAS += ["nbconvert", "papermill", "ipywidgets", "onnx", "onnxscript", "pyarrow", "pytest"]
 EXTRAS += ["docutils", "myst_nb", "furo", "latex2mathml", "dask", "distributed"]
 
 ALONE = f"""

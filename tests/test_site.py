@@ -104,6 +104,8 @@ def test_the_committed_pages_as_a_report(tmp_path, capfd):
         assert path.name == "README.md" or f"/{path.name}" in gallery
 
     tour = (folder / "notebooks/00_tour.html").read_text()
+    assert tour.count("<table") == 3 and "| --- |" not in tour  # of Markdown that cells gave
+
     assert tour.count("<math") == 4 and "<mfrac>" in tour and "$" not in tour.split("<article")[1]
     text = (folder / "searchindex.js").read_text()
     known = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..images import Images, Transform, Views, pixels
 from ..images.pictures import Seen
-from ..images.progress import Report
+from ..progress import Report
 from ..reproducibility import generator, sha256, tensor_bytes
 from ..teachers.answer_files import AnswerFile
 from ..teachers.callables import patient

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..images.dataset import FEWEST_CALLS
 from ..images.pictures import Pictures, Seen, open_pictures
-from ..images.progress import Report
+from ..images.subsets import FEWEST_CALLS
+from ..progress import Report
 from ..reproducibility import sha256
 
 MOST_TESTED = 10_000  # pictures left over that test a student, where no test set is given

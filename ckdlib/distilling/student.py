@@ -18,7 +18,7 @@ from ..files import Damaged, read_tensors, replacing, write_json, write_tensors
 from ..images import Transform
 from ..images.packed import transform_of
 from ..images.pictures import open_pictures
-from ..images.progress import Report, say_once
+from ..progress import Report, say_once
 
 WEIGHTS, CARD, PROGRAM = "student.safetensors", "card.json", "student.pt2"
 CHUNK = 256  # pictures at a time

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..files import Damaged, read_tensors, write_tensors
+from ..progress import Report
 from ..reproducibility import sha256
 from .decoding import decode_all
 from .duplicates import duplicates
-from .progress import Report
 from .views import Images
 
 Source = tuple[Images, Images, tuple[str, ...]]  # to train on, to test on, class names

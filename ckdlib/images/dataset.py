@@ -1,4 +1,4 @@
-"""A dataset by name or folder, and which of its images a run of n teacher calls uses."""
+"""A dataset by name or folder."""
 
 import json
 import os
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, choose
+from ..progress import Report, say_once, silent
 from ..reproducibility import generator, sha256, tensor_bytes
 from .cache import Source
 from .decoding import check_size
 from .packed import read_packed, scale_of
-from .progress import Report, say_once, silent
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
-from .views import TRANSFORMS, Images, Transform, Views
+from .subsets import development
+from .views import DEVELOPMENT, TRANSFORMS, Images, Transform, Views
 
-FEWEST_CALLS = 8  # two images to validate on
 PACKED = ".safetensors"
 
 
@@ -49,53 +49,6 @@ def _reopened(source: tuple, digest: str) -> "Dataset":
             f"the images of {source[0]} have changed while a batch was running; run it again"
         )
     return dataset
-
-
-def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Training and validation indices of the run with n teacher calls.
-
-    The first n + n // 4 of one permutation of all `total` images per seed, of which every fifth is
-    for validation: both parts are nested in n and the same for every method.
-
-    Parameters
-    ----------
-    total : int
-        Training images of the dataset.
-    n : int
-        Teacher calls.
-    seed : int
-
-    Returns
-    -------
-    Tensor [n]
-        Images that the teacher may be shown.
-    Tensor [n // 4]
-        Further ones for validation, that it never is.
-
-    Raises
-    ------
-    InputError
-        If n does not fit.
-    """
-    check_calls(n)
-    used, most = n + n // 4, total - (total + 1) // 5
-    if n > most:
-        raise InputError(
-            f"n = {n} teacher calls and {n // 4} further images for validation are more than the "
-            f"{total} training images; choose n of at most {most}"
-        )
-    chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
-    validation = torch.arange(used) % 5 == 4
-    return chosen[~validation], chosen[validation]
-
-
-def check_calls(n: int) -> None:
-    """Raise InputError if n is fewer than FEWEST_CALLS."""
-    if n < FEWEST_CALLS:
-        raise InputError(
-            f"n = {n} is too few teacher calls: validation has a quarter as many images; choose n "
-            f"of at least {FEWEST_CALLS}"
-        )
 
 
 def load_dataset(
@@ -147,6 +100,9 @@ def load_dataset(
 def _known(name: str, root: Path, cache: Path, report: Report) -> Source:
     if name == "stanford_cars":
         return stanford_cars(root / name, cache, report)
+    if name == DEVELOPMENT:
+        train, _, classes = _known("cifar100", root, cache, report)
+        return *development(train), classes
     if name != "cifar100":
         return digits(8 if name == "digits" else 9)
     if (root / name / "train").is_dir():

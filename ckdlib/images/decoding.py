@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..errors import InputError
+from ..progress import Report, progress
 from .formats import prepare, why_broken
-from .progress import Report, progress
 
 SIDES = range(8, 65)  # pixels that the networks take
 REMEDY = f"choose --image-size of {SIDES[0]} to {SIDES[-1]} (image_size)"

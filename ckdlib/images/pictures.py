@@ -15,10 +15,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InputError
+from ..progress import Report, progress, say_once
 from ..reproducibility import sha256, tensor_bytes
 from .decoding import decode, resized
 from .listing import PassedOver, entries, images_of, listing
-from .progress import Report, progress, say_once
 from .sequences import arrays, labels_of, sequence
 
 KINDS = (

@@ -12,10 +12,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from ..errors import InputError
+from ..progress import Report, say_once
 from ..reproducibility import generator
 from .cache import PARTS, Source, cached
 from .listing import PassedOver, entries, listing
-from .progress import Report, say_once
 from .views import Images
 
 CARS = 196  # classes of Stanford Cars

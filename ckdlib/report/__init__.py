@@ -17,6 +17,7 @@ from .accuracy import (
 )
 from .advice import advise, more_calls, rivals_of_best
 from .backtest import cases, coverage, coverage_sentence, fit_priors, judged
+from .budget import Bought, Budget, budget, budget_table, budgets
 from .calls import (
     calls_table,
     calls_to_reach,
@@ -28,6 +29,7 @@ from .calls import (
 )
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
+from .explorer import explore
 from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
 from .outside import in_order, outside
 from .paper import CLAIMS
@@ -60,6 +62,8 @@ __all__ = [
     "PRIOR",
     "RULE",
     "Answer",
+    "Bought",
+    "Budget",
     "Curve",
     "Prediction",
     "Prior",
@@ -69,6 +73,9 @@ __all__ = [
     "advise",
     "answers",
     "baseline",
+    "budget",
+    "budget_table",
+    "budgets",
     "by_n",
     "calls_table",
     "calls_to_reach",
@@ -82,6 +89,7 @@ __all__ = [
     "coverage_sentence",
     "directions",
     "evidence",
+    "explore",
     "fit_curve",
     "fit_priors",
     "flatness",

@@ -99,8 +99,7 @@ def more_calls(table: pd.DataFrame, images: int | None = None) -> dict[str, Curv
     short: dict[str, int] = {}
     for method, part in table.groupby("method", sort=False):
         sizes = sorted(part.n.unique())
-        recent = [n for n in sizes if n >= sizes[-1] / BACK]
-        chosen = part[part.n.isin(recent if len(recent) > 1 else sizes[-2:])]
+        chosen = part[part.n.isin(recent(sizes))]
         if not part.teacher_calls.any():
             found[method] = None
         elif len(sizes) > 1:
@@ -113,6 +112,12 @@ def more_calls(table: pd.DataFrame, images: int | None = None) -> dict[str, Curv
             f"rows of {method!r} at one n ({n}) make no curve; train it at another, as --n {n // 2}"
         )
     return found
+
+
+def recent(sizes: Sequence[int]) -> Sequence[int]:
+    """Of ascending n, those that a curve is fitted to: from a fourth of the largest on, or two."""
+    found = [n for n in sizes if n >= sizes[-1] / BACK]
+    return found if len(found) > 1 else sizes[-2:]
 
 
 def rivals_of_best(table: pd.DataFrame) -> pd.DataFrame:

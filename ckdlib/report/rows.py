@@ -23,7 +23,7 @@ CURVES = {
     "calibrated": "calibrated",
     "by_class": "of one class",
 }
-MADE_BY = {"code": "states of the code", "versions": "of the packages", "device": "devices"}
+MADE_BY = {"code": "versions of the code", "versions": "of the packages", "device": "devices"}
 NUMBERS = ("correlation_gaps", "offset", "calibrated_accuracy")
 
 

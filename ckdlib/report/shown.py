@@ -9,8 +9,8 @@ import pandas as pd
 from .rows import about, comparable
 
 SMALLER = (
-    "A smaller study than the paper's, so directions at most: no number here is to be set beside "
-    "the paper's."
+    "A smaller study than the paper's ({}), so directions at most: no number here is to be set "
+    "beside the paper's."
 )
 FEW_SEEDS = 3  # fewer decide nothing
 
@@ -79,10 +79,19 @@ def made_of(table: pd.DataFrame, missing: Sequence[str] = ()) -> str:
     """
     said = [f"*Made of {about(table)}.*"]
     if not comparable(table):
-        said.append(SMALLER)
+        said.append(SMALLER.format(_smaller(table)))
     if table.seed.nunique() < FEW_SEEDS:
         said.append(f"With fewer than {FEW_SEEDS} seeds nothing is decided.")
     return "\n\n".join([" ".join(said), *_unfold(missing)])
+
+
+def _smaller(table: pd.DataFrame) -> str:
+    """In what it is: images, networks, training."""
+    first = table.iloc[0]
+    images = f"{first.dataset} stand in for its images, " if "digits" in first.dataset else ""
+    steps = first.recipe.get("steps")
+    training = f"{steps} steps of training" if steps else "the paper's schedule"
+    return f"{images}small networks, {training}"
 
 
 def _unfold(lines: Sequence[str]) -> list[str]:

@@ -38,6 +38,7 @@ SETTINGS = {
     "html_show_copyright": False,
     "html_use_index": False,
     "nb_execution_mode": "off",
+    "nb_render_markdown_format": "gfm",  # tables in outputs
     "nb_ipywidgets_js": {},
     "nb_code_prompt_show": "Code",
     "nb_code_prompt_hide": "Code",

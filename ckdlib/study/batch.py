@@ -1,14 +1,12 @@
 """A batch: runs -> rows. Plan, teachers, their calls, students; each row kept as it comes."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from tqdm import tqdm
-
 from ..errors import InputError, OutOfTime, RunsFailed
 from ..files import json_text, remove_leftovers, replacing, write_json
+from ..progress import Meter
 from ..records import Row
 from ..stopping import deferred
 from ..training import check_device
@@ -206,17 +204,21 @@ class _Students:
 
     def train(self, workspace: Workspace, jobs: int, deadline: float | None) -> None:
         """Train all that nobody else does."""
-        bar = tqdm(total=len(self.todo), unit="student", disable=not sys.stdout.isatty())
-        with bar, deferred() as pending:
+        shown = Meter("students trained", len(self.todo), "student", self.report)
+        with shown, deferred() as pending:
             stop = pending.__bool__
             words = (workspace, jobs, deadline, stop, self.report, self.cluster)
             trained = train_students(self._claimed(), *words)
             try:
                 for task, result in trained:
                     self._keep(task, result)
+<<<<<<< HEAD
                     bar.update()
                     if bar.disable and isinstance(result, StudentResult):
                         self._tell(result.row, self.cluster.slots if self.cluster else jobs)
+=======
+                    self._tell(result, jobs, shown)
+>>>>>>> main
             finally:
                 for key in self.marked:
                     self.store.marks.release(key)
@@ -282,10 +284,24 @@ class _Students:
         where = f" (traceback: {path})" if failure.detail else ""
         self.report(f"failed: {task.key}: {failure.why}{where}")
 
+<<<<<<< HEAD
     def _tell(self, row: Row, jobs: int) -> None:
         seconds = self.left.seconds(self.pace)
         told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
         self.report(f"{told}, about {seconds / max(1, jobs) / 60:.1f} min left")
+=======
+    def _tell(self, result: StudentResult | Failure, jobs: int, shown: Meter) -> None:
+        done, seconds = (
+            len(self.todo) - len(self.left),
+            self.pace.seconds(self.left.values()) or 0.0,
+        )
+        told = describe(result.row) if isinstance(result, StudentResult) else ""
+        if shown.visible:
+            shown.at(done, f"last: {told}" if told and shown.line else "", seconds / jobs)
+        elif told:
+            count = f"{self.total - len(self.left)}/{self.total}"
+            self.report(f"[{count}] {told}, about {seconds / jobs / 60:.1f} min left")
+>>>>>>> main
 
 
 def describe(row: Row) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import InputError, choose
 from ..recipes import FAST, REFERENCE, Recipe
+from .trials import TRIALS
 
 Pair = tuple[str, str]  # teacher, student
 
@@ -22,6 +23,7 @@ BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
 WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd", *CONTROLS)
 PROTOCOL = ("ce", "kd", "ckd_pairs", *CONTROLS, "dist", *OURS)
 
+DEVELOPMENT = "cifar100_development"
 WRN = ("wrn_40_2", "wrn_16_2")
 RESNET = ("resnet110", "resnet32")
 VGG = ("vgg13", "vgg8")
@@ -150,6 +152,8 @@ PILOT = Profile(
             (320, 640, 1280, 1600, 1920, 2560, 3840, 5120),
             FRESH_SEEDS,
         ),
+        # The same tuning for all, on images that no other experiment uses: 324 students
+        "tuning": Experiment(SMALL, TRIALS, (1280,), (11, 12), dataset=DEVELOPMENT),
         # The paper's schedule: 27 students, 5 hours for 21.
         # Found: CKD on a par with KD on the mean
         "protocol": Experiment(SMALL, PROTOCOL, (1280,), FRESH_SEEDS, recipe=Recipe(), follow=20),

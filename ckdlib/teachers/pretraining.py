@@ -1,7 +1,6 @@
 """A teacher is trained, on the whole training set; it is killed and goes on as often as need be."""
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from .. import methods
 from ..errors import InputError, OutOfTime, difference
@@ -18,6 +16,7 @@ from ..images import Dataset, Views
 from ..methods import steps_per_epoch
 from ..models import digest, new
 from ..models.network import Network
+from ..progress import Meter
 from ..recipes import Recipe
 from ..stopping import Pending, deferred
 from ..training.loop import Moment, Result, Saved, fit
@@ -223,34 +222,35 @@ class _Pretraining:
 
 
 class _Told:
-    """A training's progress: a bar on a terminal, else a line now and then."""
+    """A training's progress, shown each second, or told now and then."""
 
     def __init__(self, model: str, total: int, report: Callable[[str], None]):
         self.model, self.total, self.report = model, total, report
-        self.bar = tqdm(total=total, unit="step", desc=model, disable=not sys.stdout.isatty())
-        self.started = self.last = time.monotonic()
-        self.first: int | None = None
+        self.shown = Meter(f"teacher {model}, steps", total, "step", report, desc=model)
+        self.last = time.monotonic()
+        self.begun = False
 
     def __enter__(self) -> "_Told":
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.bar.close()
+        self.shown.__exit__()
 
     def at(self, moment: Moment) -> None:
         """Tell where the training is, if it is time to."""
-        if self.first is None:
-            self.first = moment.step - 1
+        if not self.begun:
+            self.begun = True
+            self.shown.begin(moment.step - 1)
         now = time.monotonic()
-        if now - self.last < (1 if not self.bar.disable else REPORT_EVERY):
+        if now - self.last < (1 if self.shown.visible else REPORT_EVERY):
             return
         self.last = now
-        if not self.bar.disable:
-            self.bar.n = moment.step
-            self.bar.set_postfix(loss=f"{moment.loss():.3f}")
+        loss = f"loss {moment.loss():.3f}"
+        if self.shown.visible:
+            self.shown.at(moment.step, loss)
             return
-        left = (self.total - moment.step) * (now - self.started) / (moment.step - self.first)
+        minutes = self.shown.seconds_left(moment.step) / 60
         self.report(
-            f"teacher {self.model}: step {moment.step} of {self.total}, loss {moment.loss():.3f}, "
-            f"about {left / 60:.1f} min left"
+            f"teacher {self.model}: step {moment.step} of {self.total}, {loss}, "
+            f"about {minutes:.1f} min left"
         )

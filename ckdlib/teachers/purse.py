@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..files import locked
-from ..images.progress import Report, progress
+from ..progress import Report, progress
 from .callables import OwnTeacher
 from .ledger import Ledger
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from ckdlib import progress
 from ckdlib.errors import InputError
 from ckdlib.images import cache as cache_room
-from ckdlib.images import check_size, decoding, formats, load_dataset, progress
+from ckdlib.images import check_size, decoding, formats, load_dataset
 from ckdlib.study import open_workspace
 
 ROWS, COLUMNS = np.mgrid[:12, :12]

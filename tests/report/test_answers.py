@@ -1,6 +1,6 @@
 """What pages say first, against sentences and intervals worked out here."""
 
-from math import sqrt
+from math import nan, sqrt
 
 import pandas as pd
 import pytest
@@ -8,6 +8,7 @@ from scipy import stats
 
 from ckdlib import report, study
 from ckdlib.report import answers, figures, paper
+from ckdlib.report.answers.sentences import decided
 from ckdlib.report.shown import SMALLER, made_of
 from tests import PROJECT
 from tests.report.test_accuracy import frame, row
@@ -32,7 +33,7 @@ def test_the_lead_of_ckd_with_its_interval():
     answer = answers.black_box(frame(ROWS), targets=[50, 68, 72])
     half = stats.t.ppf(0.975, 2) / sqrt(3)
     assert answer.found == (
-        "**Against `crd`, the best of the paper's other methods (mean over n): the paper's CKD "
+        "**Yes. Beside `crd`, the best of the paper's other methods (mean over n): the paper's CKD "
         f"(`ckd_pairs`) is 8.0 points [{8 - half:.1f}, {8 + half:.1f}] above `crd`.** "
         "Calls saved against the best of them: at least +50 % at 68 %, at least +10 % at 72 %. "
         "Best of all: the paper's CKD at n = 40, 80 (68.0, 73.0 %)."
@@ -51,15 +52,21 @@ def test_calls_that_it_saves_or_never_reaches():
     low = [one | {"test_accuracy": one["test_accuracy"] - 30 * (one["method"] == "ckd_pairs")}
            for one in ROWS]  # fmt: skip
     found = answers.black_box(frame(low), targets=[30, 62, 99]).found
-    assert "It never comes to 62 %, as others do." in found
-    assert "is 22.0 points [19.5, 24.5] below `crd`" in found and "99" not in found
+    assert "At no n does it reach 62 %, which others do." in found
+    assert (
+        "is 22.0 points [19.5, 24.5] below `crd`" in found
+        and "99" not in found
+        and "**No. " in found
+    )
 
 
 def test_what_holds_zero_is_not_told_apart():
     rows = [row("kd", 40, seed, 50.0) for seed in (1, 2)]
     rows += [row("ckd_pairs", 40, seed, 50 + gap) for seed, gap in ((1, 3.0), (2, -1.0))]
     said = answers.black_box(frame(rows)).found
-    assert "the paper's CKD (`ckd_pairs`) and `kd` are not told apart (+1.0 [-24.4, +26.4])" in said
+    assert (
+        "the paper's CKD (`ckd_pairs`) and `kd` cannot be told apart (+1.0 [-24.4, +26.4])" in said
+    )
 
 
 def test_one_seed_has_no_interval():
@@ -83,8 +90,17 @@ def test_without_ckd_or_a_rival_nothing_is_compared(methods, tell):
 def test_each_pair_has_its_paragraph():
     other = [one | {"student": "u", "run": one["run"] + "u"} for one in ROWS]
     first, second = answers.black_box(frame([*ROWS, *other])).found.split("\n\n")
-    assert first.startswith("t → s: **Against") and second.startswith("t → u: **Against")
+    assert first.startswith("t → s: **Yes. Beside") and second.startswith("t → u: **Yes. Beside")
     assert "(`ckd_pairs`)" in first and "(`ckd_pairs`)" not in second
+
+
+@pytest.mark.parametrize("ends, says", [
+    ([(1, 2), (0.5, 3)], "Yes"), ([(-2, -1), (-1, 1)], "No"), ([(-2, -1), (1, 2)], "Undecided"),
+    ([(-1, 1), (1, 2)], "Undecided"), ([(-1, 1)], "Undecided"), ([], "Undecided"),
+    ([(nan, nan)], "Undecided"),
+])  # fmt: skip
+def test_yes_needs_all_and_no_needs_one_and_none_against(ends, says):
+    assert decided([pd.DataFrame([pair], columns=["low", "high"]) for pair in ends]) == says
 
 
 def test_diverged_runs_enter_no_sentence():
@@ -110,8 +126,10 @@ def test_white_box_tells_comparisons_and_crd():
     ]
     table = report.frame(rows, "white_box", report=lambda line: None)
     said = answers.white_box(table).found
-    assert said.startswith("**Comparing: `fitnets+ckd` is 12.0 points [9.5, 14.5] above `fitnets`.")
-    assert "CRD: `fitnets+crd` and `fitnets` are not told apart (+0.0 [+0.0, +0.0])" in said
+    assert said.startswith(
+        "**Yes. Comparing: `fitnets+ckd` is 12.0 points [9.5, 14.5] above `fitnets`."
+    )
+    assert "CRD: `fitnets+crd` and `fitnets` cannot be told apart (+0.0 [+0.0, +0.0])" in said
 
 
 def test_the_ladder_counts_steps_that_rise():
@@ -123,7 +141,9 @@ def test_the_ladder_counts_steps_that_rise():
     ]
     table = report.frame(rows, "dimensionality", report=lambda line: None)
     said = answers.dimensionality(table, list(levels)).found
-    assert said.startswith("**1 of 2 steps to more dimensions raise the accuracy** (`rkd_1`, ")
+    assert said.startswith(
+        "**Undecided: 1 of 2 steps to more dimensions raise the accuracy** (`rkd_1`, "
+    )
     assert ": 50.0, 55.2, 55.4 %" in said and "`ckd` is 2.8 points [2.6, 3.0] below" in said
 
 
@@ -139,8 +159,8 @@ def test_flatness_beside_the_control():
     )
     table = frame(ROWS).assign(centred=[[2.0, 2.0]] * len(ROWS))
     said = answers.flatness(table, flat, [3.0, 3.0, 3.0]).found
-    assert "below the rival's in 1 of 2 comparisons and above in 0; divided by the largest, in 0 " \
-        "of 2 comparisons and above in 1" in said  # fmt: skip
+    assert "`ckd_pairs`) are lower than those of `kd`, not than those of `mse`" in said
+    assert "divided by the largest, not than those of `mse`, `kd`.**" in said
     assert "`mse`, which compares nothing, is +0.01 (n = 40); to `kd` is -0.50 (n = 40)" in said
     assert "`kd` 2.0, the teacher 3.0" in said
 
@@ -152,7 +172,7 @@ def test_the_nearest_correlations():
     draws = [[gaps[line.method] + 0.001 * line.seed * (line.method == "crd"), None]
              for line in table.itertuples()]  # fmt: skip
     said = answers.correlations(table.assign(correlation_gaps=draws)).found
-    assert said.startswith("**Nearest to the teacher are `crd` 0.102, `kd` 0.200, the paper's CKD")
+    assert said.startswith("**Nearest to the teacher is `crd` 0.102** (mean over n). Beside `crd`")
     assert "is 0.198 [0.196, 0.200] farther than `crd`" in said
 
 
@@ -175,7 +195,7 @@ def test_the_offset_that_is_left():
     mine = table[table.method == "ckd"]
     gain = report.interval(mine.calibrated_accuracy - mine.test_accuracy)
     assert (
-        f"the offset of `ckd` is {mine.offset.mean():.1f} long, and setting it would win "
+        f"the offset of `ckd` has norm {mine.offset.mean():.1f}, and setting it would win "
         f"{gain['mean']:+.1f} [{gain['low']:+.1f}, {gain['high']:+.1f}] points"
     ) in answers.protocol(table).found
 
@@ -194,17 +214,24 @@ def test_the_verdict_counts_outcomes():
     smaller = {"quick: t → s": pd.DataFrame({"direction": ["reproduced", "not yet run"]})}
     said = answers.verdict(judged, smaller, {"black_box": frame(ROWS)})
     assert f"The paper's claims: of {numbers} numbers 2 are reproduced, " in said.found
-    assert "quick: t → s: of 1 directions 1 are as the paper says, 0 the other way" in said.found
+    assert (
+        "At another size, quick: t → s, of 1 directions 1 are as the paper says, 0 the other"
+        in said.found
+    )
     assert said.made_of.startswith("*Made of black_box: 24 runs of t → s on digits, profile quick")
 
 
 def test_what_a_page_is_made_of():
     missing = ["2 runs are missing:", "  kd <n>", "make them with: x"]
     told = made_of(frame(ROWS), missing)
-    assert SMALLER in told and "n = 40 80, 3 seeds a point" in told
+    assert (
+        SMALLER.format("digits stand in for its images, small networks, 1 steps of training")
+        in told
+    )
+    assert "n = 40 80, 3 seeds a point" in told
     assert "<details><summary>2 runs are missing</summary><pre>  kd &lt;n&gt;\nmake them" in told
     own = [one | {"profile": paper.PROFILE, "dataset": paper.DATASET} for one in ROWS]
-    assert SMALLER not in made_of(frame(own)) and "<details>" not in made_of(frame(own))
+    assert "smaller study" not in made_of(frame(own)) and "<details>" not in made_of(frame(own))
 
 
 def test_an_answer_is_markdown_and_text():
@@ -230,8 +257,8 @@ def test_dots_are_hollow_where_undecided():
     faces = [line.get_markerfacecolor() for line in panel.lines if line.get_marker() == "o"]
     assert faces[0] != "white" and faces[1] == "white"
     assert [text.get_text() for text in panel.get_yticklabels()] == [
-        "KD  above  labels only (CE)",
-        "CRD  above  labels only (CE)",
+        "KD − labels only (CE)",
+        "CRD − labels only (CE)",
     ]
 
 

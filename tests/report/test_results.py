@@ -131,7 +131,7 @@ def test_the_short_answers_are_the_rows_numbers():
             f"takes {dist} {interval} fewer calls than DIST, at least {ckd} fewer than CKD",
             f"is {below:.0f} points below KD there",
             f"gives it {gained:.0f}.",
-            f"costs each {lost.min():.0f} to {lost.max():.0f} points",
+            f"costs each student {lost.min():.0f} to {lost.max():.0f} points",
         ),
         RESULTS: (
             f"takes {dist} fewer teacher calls than DIST",

@@ -148,15 +148,18 @@ def test_only_fresh_seeds_of_the_grid():
     assert fresh(table, grid).to_dict("records") == [{"method": "ckd", "n": 100, "seed": 4}]
 
 
-def test_the_figure_shows_bounds_hollow():
+def test_figures_show_bounds_by_arrows():
     table = rows({"ckd": {1: [10, 15, 20]}, "mse": {1: [20, 30, 45]}, "ce+ckd": {1: [30, 40, 50]}})
-    (panel,) = figures.calls_saved(savings(table, ["ce+ckd"], ["ckd", "mse"])).axes
-    faces = {
-        tuple(line.get_ydata()): line.get_markerfacecolor()
-        for line in panel.lines
-        if len(line.get_ydata()) == 1
-    }
-    assert set(map(str, faces.values())) == {"white", "#117733"}
+    saved = savings(table, ["ce+ckd"], ["ckd", "mse"])
+    bounds = saved[saved.bound == ">="]
+    means, single = bounds[bounds.target.isna()], bounds.dropna(subset=["target", "fewer"])
+    assert 0 < len(means) < saved.target.isna().sum() and 0 < len(single)
+    (panel,) = figures.calls_saved(saved).axes
+    arrows = [text for text in panel.texts if text.get_text() == "→"]
+    assert [text.xy[0] for text in arrows] == pytest.approx(list(means.fewer))
+    (panel,) = figures.saving_curves(saved).axes
+    arrows = [text.xy for text in panel.texts if text.get_text() == "↑"]
+    assert sorted(arrows) == sorted(zip(single.target, single.fewer, strict=True))
 
 
 def test_the_figure_of_a_training():

@@ -36,6 +36,7 @@ def test_profiles():
         "cars": 60,
         "large_n": 60,
         "fewer_calls": 192,
+        "tuning": 324,
         "protocol": 27,
     }
     assert count["paper"] == {

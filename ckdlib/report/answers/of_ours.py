@@ -10,7 +10,7 @@ from ..backtest import coverage_sentence
 from ..rows import about
 from ..shown import Answer, made_of
 from .parts import best_of_all
-from .sentences import Sentences, beside, by_pair, name, opening, share, spread
+from .sentences import Sentences, beside, by_pair, decided, name, opening, share, spread
 
 
 def fewer_calls(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
@@ -46,16 +46,21 @@ def protocol(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     """What is left of the offset at the end of the paper's schedule, and what it costs."""
 
     def tell(part: pd.DataFrame) -> Sentences:
-        said = []
+        said: Sentences = []
+        gains: list[pd.DataFrame] = []
         for method in (one for one in (paper.CKD, "ckd") if one in set(part.method)):
             mine = part[part.method == method].dropna(subset="calibrated_accuracy")
             calibrated = mine.assign(method="set", test_accuracy=mine.calibrated_accuracy)
             gain = mean_differences(pd.concat([mine, calibrated]), "set", method).iloc[0]
+            gains.append(gain.to_frame().T)
             said.append(
-                f"the offset of {name(method)} is {mine.offset.mean():.1f} long, and setting it "
+                f"the offset of {name(method)} has norm {mine.offset.mean():.1f}, and setting it "
                 f"would win {spread(gain)} points"
             )
-        told = f"**At the end of the schedule {'; '.join(said)}.**" if said else ""
+        if not said:
+            return [best_of_all(part)]
+        stays = {"Yes": "No", "No": "Yes"}.get(decided(gains), "Undecided")
+        told = f"**{stays}. At the end of the schedule {'; '.join(said)}.**"
         return [told, best_of_all(part)]
 
     return Answer(by_pair(table, tell), made_of(table, missing))

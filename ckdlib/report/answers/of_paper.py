@@ -12,7 +12,7 @@ from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES, Evidence
 from ..rows import about
 from ..shown import Answer, made_of
 from .parts import best_baseline, best_of_all, lead, speaks_of
-from .sentences import Sentences, beside, by_pair, listed, name, once, spread
+from .sentences import Sentences, beside, by_pair, decided, listed, name, once, spread
 
 
 def black_box(
@@ -40,8 +40,11 @@ def white_box(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     """What comparisons and CRD add to the losses on feature maps, the mean over n."""
 
     def tell(part: pd.DataFrame) -> Sentences:
+        there = set(part.method)
+        families = [one for one in ("fitnets", "vid") if {one, f"{one}+ckd"} <= there]
+        helps = decided([mean_differences(part, f"{one}+ckd", one) for one in families])
         return [
-            f"**{_changes(part, 'ckd', 'Comparing')}**",
+            f"**{helps}. {_changes(part, 'ckd', 'Comparing')}**",
             _changes(part, "crd", "CRD"),
             best_of_all(part),
         ]
@@ -70,9 +73,10 @@ def dimensionality(
         gaps = [mean_differences(part, more, fewer) for more, fewer in steps]
         rises = sum((gap.low > 0).any() for gap in gaps)
         return [
-            f"**{rises} of {len(steps)} steps to more dimensions raise the accuracy** "
-            f"({', '.join(map(name, pooled))}: {', '.join(levels)} %, mean over n).",
-            f"Comparing labels, too: {beside(part, last, pooled[-1])}.",
+            f"**{decided(gaps)}: {rises} of {len(steps)} steps to more dimensions raise the "
+            f"accuracy** ({', '.join(map(name, pooled))}: {', '.join(levels)} %, mean over n; "
+            "labels by cross-entropy).",
+            f"To compare labels, too, instead: {beside(part, last, pooled[-1])}.",
         ]
 
     return Answer(by_pair(table, tell), made_of(table, missing), tuple(ladder))
@@ -99,11 +103,11 @@ def flatness(
     told = [f"{name(one)} {ranks[one]:.1f}" for one in shown]
     against = [_ratio(flat, one) for one in ("mse", "kd") if one in set(flat.rival)]
     sentences = [
-        f"**The singular values of {name(method)} are below the rival's in {_lower(flat, 'raw')}; "
-        f"divided by the largest, in {_lower(flat, 'raw / largest')}.**",
+        f"**At every n the singular values of {name(method)} are {_lower(flat, 'raw')}; "
+        f"divided by the largest, {_lower(flat, 'raw / largest')}.**",
         f"The mean log10 ratio to {'; to '.join(against)}." if against else "",
-        f"The effective rank of the logits, of {len(teacher)}: {', '.join(told)}, the teacher "
-        f"{effective_rank(teacher):.1f}.",
+        f"The effective rank of the logits, of {len(teacher)} at most: {', '.join(told)}, the "
+        f"teacher {effective_rank(teacher):.1f}.",
     ]
     return Answer(once(" ".join(sentences)), made_of(table, missing), (method, "mse", "kd"))
 
@@ -122,13 +126,14 @@ def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
 
     def tell(part: pd.DataFrame) -> Sentences:
         means = part.groupby("method").test_accuracy.mean().sort_values()
-        told = [f"{name(one)} {means[one]:.3f}" for one in means.index[:4]]
-        said = [f"**Nearest to the teacher are {', '.join(told)}** (mean over n)."]
+        told = [f"{name(one)} {means[one]:.3f}" for one in _nearest(part, list(means.index))]
+        one = "is" if len(told) == 1 else "are, not to be told apart,"
+        said = [f"**Nearest to the teacher {one} {', '.join(told)}** (mean over n)."]
         rival = next((one for one in means.index if one in paper.BASELINES), None)
         if rival is None or paper.CKD not in means:
             return said
         sides = ("{} nearer than", "{} farther than")
-        best = f"Against {name(rival)}, the nearest of the paper's other methods"
+        best = f"Beside {name(rival)}, the nearest of the paper's other methods"
         return [*said, f"{best}: {beside(part, paper.CKD, rival, sides, '{:.3f}')}."]
 
     return Answer(by_pair(gaps, tell), made_of(table, missing), speaks_of(table))
@@ -176,7 +181,8 @@ def verdict(
     for title, directions in smaller.items():
         found = directions.direction[directions.direction != NOT_RUN].value_counts()
         lines.append(
-            f"{title}: of {found.sum()} directions {found.get(YES, 0)} are as the paper says, "
+            f"At another size, {title}, of {found.sum()} directions {found.get(YES, 0)} are as the "
+            "paper says, "
             f"{found.get(NO, 0)} the other way round, {found.get(UNDECIDED, 0)} undecided."
         )
     made = [f"{name}: {about(table)}" for name, table in evidence.items()] or ["no rows yet"]
@@ -199,7 +205,7 @@ def _reached(part: pd.DataFrame, targets: Sequence[float]) -> Sentences:
     others = wide[[one for one in paper.BASELINES if one in wide]]
     lost = wide.index[(wide[method] == float("inf")) & (others.min(axis=1) < float("inf"))]
     if len(lost):
-        said.append(f"It never comes to {listed(lost)} %, as others do.")
+        said.append(f"At no n does it reach {listed(lost)} %, which others do.")
     return said
 
 
@@ -211,16 +217,32 @@ def _changes(part: pd.DataFrame, more: str, what: str) -> str:
     return f"{what}: {'; '.join(told)}." if told else ""
 
 
+def _nearest(part: pd.DataFrame, methods: Sequence[str]) -> list[str]:
+    """The first of methods, and those after it that its interval does not tell from it."""
+    first, *others = methods
+    near = [first]
+    for other in others:
+        gaps = mean_differences(part, other, first)
+        if not gaps.empty and not gaps.low.iloc[0] > 0:
+            near.append(other)
+    return near
+
+
 def _lower(flat: pd.DataFrame, curve: str) -> str:
-    """Against how many rivals and n a kind of curve is the lower and the higher one."""
+    """Than whose a kind of curve is lower at every n, and than whose it is not."""
     mine = flat[flat.curve == curve]
-    lower, higher = (mine.direction == "lower").sum(), (mine.direction == "higher").sum()
-    return f"{lower} of {len(mine)} comparisons and above in {higher}"
+    lower = mine.assign(lower=mine.direction == "lower").groupby("rival", sort=False).lower.all()
+    told = []
+    for word, rivals in (("lower than those of", lower.index[lower]),
+                         ("not than those of", lower.index[~lower])):  # fmt: skip
+        if len(rivals):
+            told.append(f"{word} {', '.join(map(name, rivals))}")
+    return ", ".join(told)
 
 
 def _ratio(flat: pd.DataFrame, rival: str) -> str:
     """The ratios of the curves as they are, one an n."""
     mine = flat[(flat.curve == "raw") & (flat.rival == rival)]
-    told = [f"{line['mean'] + 0.0:+.2f} (n = {line.n})" for _, line in mine.iterrows()]
+    told = [f"{line['mean']:+z.2f} (n = {line.n})" for _, line in mine.iterrows()]
     compares = ", which compares nothing," if rival == "mse" else ""
     return f"{name(rival)}{compares} is {', '.join(told)}"

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from .. import paper
-from ..accuracy import baseline, mean_accuracies
+from ..accuracy import baseline, mean_accuracies, mean_differences
 from ..advice import rivals_of_best
-from .sentences import beside, listed, name
+from .sentences import beside, decided, listed, name
 
 
 def lead(part: pd.DataFrame) -> str:
@@ -13,7 +13,8 @@ def lead(part: pd.DataFrame) -> str:
     method, rival = baseline(part, paper.CKD, "ckd"), best_baseline(part)
     if method not in (paper.CKD, "ckd") or rival is None:
         return "No rows of the paper's CKD and of a method of the paper's beside it."
-    best = f"Against {name(rival)}, the best of the paper's other methods (mean over n)"
+    leads = decided([mean_differences(part, method, rival)])
+    best = f"{leads}. Beside {name(rival)}, the best of the paper's other methods (mean over n)"
     return f"{best}: {beside(part, method, rival)}."
 
 

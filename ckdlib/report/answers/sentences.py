@@ -46,9 +46,9 @@ def listed(values: Iterable[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def spread(gap: pd.Series, shown: str = "{:+.1f}") -> str:
+def spread(gap: pd.Series, shown: str = "{:+z.1f}") -> str:
     """A mean and its interval, where there is one."""
-    mean, *ends = (shown.format(gap[end] + 0.0) for end in ("mean", "low", "high"))
+    mean, *ends = (shown.format(gap[end]) for end in ("mean", "low", "high"))
     return mean if isnan(gap["low"]) else f"{mean} [{', '.join(ends)}]"
 
 
@@ -77,12 +77,22 @@ def beside(
     gap = gaps.iloc[0]
     mean, low, high = gap["mean"], gap.low, gap.high
     if low <= 0 <= high:
-        signed = shown.replace(":", ":+")
-        return f"{name(method)} and {name(rival)} are not told apart ({spread(gap, signed)})"
+        signed = shown.replace(":", ":+z")
+        return f"{name(method)} and {name(rival)} cannot be told apart ({spread(gap, signed)})"
     ends = sorted((abs(low), abs(high)))
     told = "(one seed)" if isnan(low) else f"[{', '.join(map(shown.format, ends))}]"
     side = sides[int(mean > 0)].format(told)
     return f"{name(method)} is {shown.format(abs(mean))} {side} {name(rival)}"
+
+
+def decided(gaps: Iterable[pd.DataFrame]) -> str:
+    """Yes, no or undecided: are differences above zero, by their intervals?"""
+    found = pd.concat([pd.DataFrame(), *gaps])
+    if found.empty or found.low.isna().any():
+        return "Undecided"
+    if (found.low > 0).all():
+        return "Yes"
+    return "No" if (found.high < 0).any() and not (found.low > 0).any() else "Undecided"
 
 
 def share(line: pd.Series) -> str:

@@ -4,6 +4,7 @@ from ...errors import not_installed
 
 try:
     from . import claims
+    from .budget import budget
     from .calls import calls_saved, saving_curves
     from .curves import accuracy_curves, history
     from .dots import comparisons, differences, dots, flatness
@@ -16,6 +17,7 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "accuracy_curves",
+    "budget",
     "calls_saved",
     "claims",
     "class_accuracy",

@@ -14,7 +14,7 @@ from .style import grid_of_panels, method_style, ordered
 def calls_saved(cells: pd.DataFrame) -> Figure:
     """Per cent fewer calls of each method (a colour) than of each rival (a row).
 
-    The mean over targets (`savings.savings`); hollow: at least so many.
+    The mean over targets (`savings.savings`); an arrow: at least so many.
     """
     means = cells[cells.target.isna() & cells.fewer.notna()]
     rivals, pairs = ordered(means.rival)[::-1], cells.pair.unique()
@@ -29,7 +29,7 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
             _saved(panel, mine.set_index("rival").reindex(rivals), heights, method)
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
-        what = "% fewer teacher calls than ... at equal accuracy (hollow: at least)"
+        what = "% fewer teacher calls than ... at equal accuracy (→: at least)"
         panel.set(title=titled(pair), xlabel=what)
     if shown:
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
@@ -40,17 +40,24 @@ def _saved(panel: Axes, part: pd.DataFrame, heights: np.ndarray, method: str) ->
     """What one method saves against each rival, a line of `part` and a height for each."""
     how = method_style(method)
     panel.hlines(heights, part.low, part.high, color=how.colour, linewidth=1)
-    for filled in (False, True):
-        mine = ((part.bound == "") == filled).to_numpy()
-        panel.plot(
-            part.fewer[mine],
-            heights[mine],
-            linestyle="",
-            marker=how.marker,
-            color=how.colour,
-            markerfacecolor=how.colour if filled else "white",
-            label=how.label if filled else None,
-        )
+    panel.plot(part.fewer, heights, how.marker, color=how.colour, label=how.label)
+    for height, line in zip(heights, part.itertuples(), strict=True):
+        if line.bound == ">=":
+            _at_least(panel, line.fewer, height, how.colour, "→", (5, 0))
+
+
+def _at_least(
+    panel: Axes, x: float, y: float, colour: str, arrow: str, offset: tuple[int, int]
+) -> None:
+    panel.annotate(
+        arrow,
+        (x, y),
+        xytext=offset,
+        textcoords="offset points",
+        color=colour,
+        ha="center" if arrow == "↑" else "left",
+        va="bottom" if arrow == "↑" else "center",
+    )
 
 
 def saving_curves(cells: pd.DataFrame) -> Figure:
@@ -61,7 +68,7 @@ def saving_curves(cells: pd.DataFrame) -> Figure:
     Parameters
     ----------
     cells : DataFrame
-        As `savings` gives it; hollow: at least so many.
+        As `savings` gives it; an arrow: at least so many.
     """
     cells = cells[cells.target.notna() & cells.fewer.notna()]
     if cells.empty:
@@ -75,8 +82,9 @@ def saving_curves(cells: pd.DataFrame) -> Figure:
             for rival in ordered(mine.rival):
                 _saving_curve(panel, mine[mine.rival == rival], rival)
             panel.axhline(0, color="black", linewidth=0.8)
+            panel.margins(y=0.1)
             panel.set_title(f"{titled(pair)}: {method_style(method).label}", fontsize=9)
-        panels[0].set_ylabel("% fewer calls than ...")
+        panels[0].set_ylabel("% fewer calls than ... (↑: at least)")
     for panel in grid[-1]:
         panel.set_xlabel("test accuracy reached (%)")
     handles: dict[str, Artist] = {}
@@ -90,15 +98,14 @@ def saving_curves(cells: pd.DataFrame) -> Figure:
 def _saving_curve(panel: Axes, lines: pd.DataFrame, rival: str) -> None:
     how = method_style(rival)
     panel.vlines(lines.target, lines.low, lines.high, color=how.colour, linewidth=0.7)
-    panel.plot(lines.target, lines.fewer, how.line, color=how.colour, linewidth=1.2)
-    for bound, face, label in (("", how.colour, how.label), (">=", "white", None)):
-        mine = lines[lines.bound == bound]
-        panel.plot(
-            mine.target,
-            mine.fewer,
-            linestyle="",
-            marker=how.marker,
-            color=how.colour,
-            markerfacecolor=face,
-            label=label,
-        )
+    panel.plot(
+        lines.target,
+        lines.fewer,
+        color=how.colour,
+        linestyle=how.line,
+        linewidth=1.2,
+        marker=how.marker,
+        label=how.label,
+    )
+    for line in lines[lines.bound == ">="].itertuples():
+        _at_least(panel, line.target, line.fewer, how.colour, "↑", (0, 2))

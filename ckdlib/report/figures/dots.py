@@ -34,7 +34,7 @@ def differences(gaps: pd.DataFrame, baseline: str) -> Figure:
     return dots(gaps, f"points of test accuracy above {method_style(baseline).label}", zero=True)
 
 
-def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
+def dots(cells: pd.DataFrame, label: str, zero: bool = False, most: float = np.inf) -> Figure:
     """A mean with its 95 % t interval for each method, n and pair.
 
     Parameters
@@ -45,6 +45,8 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
         What they are, with its unit.
     zero : bool
         Draw a line there.
+    most : float
+        Where intervals are cut off: 100 of per cent.
     """
     if cells.empty:
         return nothing()
@@ -52,7 +54,7 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
     height, width = 1.4 + 0.3 * len(shown), 1.8 + 4.4 * len(pairs)
     figure, (panels,) = grid_of_panels(1, len(pairs), height, width, sharey=True)
     for panel, pair in zip(panels, pairs, strict=True):
-        _dots(panel, cells, pair, shown)
+        _dots(panel, cells, pair, shown, most)
         if zero:
             panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(shown)), [method_style(method).label for method in shown])
@@ -61,16 +63,16 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False) -> Figure:
     return figure
 
 
-def _dots(panel: Axes, cells: pd.DataFrame, pair: str, shown: Sequence[str]) -> None:
+def _dots(panel: Axes, cells: pd.DataFrame, pair: str, shown: Sequence[str], most: float) -> None:
     """The means of one pair: the methods `shown`, one a row, and in a row each n of `cells`."""
     looks = sizes_style(cells.n)
     for place, (n, (shade, marker)) in enumerate(looks.items()):
         part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
-        heights = np.arange(len(shown)) + 0.6 * (place / max(len(looks) - 1, 1) - 0.5)
+        heights = np.arange(len(shown)) + 0.6 * (0.5 - place / max(len(looks) - 1, 1))
         panel.errorbar(
             part["mean"],
             heights,
-            xerr=(part["high"] - part["mean"]),
+            xerr=(part["mean"] - part["low"], part["high"].clip(upper=most) - part["mean"]),
             fmt=marker,
             color=shade,
             label=f"n = {n}",
@@ -100,7 +102,7 @@ def comparisons(gaps: pd.DataFrame, label: str = "points of test accuracy, mean 
         mine = gaps[gaps.pair == pair].set_index(["method", "above"]).reindex(asked)
         _differences(panel, mine)
         panel.set(title=titled(pair), xlabel=f"{label}\n(95 % t interval; hollow: undecided)")
-    names = [f"{method_style(a).label}  above  {method_style(b).label}" for a, b in asked]
+    names = [f"{method_style(a).label} − {method_style(b).label}" for a, b in asked]
     panels[0].set_yticks(range(len(asked)), names)
     panels[0].set_ylim(len(asked) - 0.5, -0.7)
     return figure
@@ -114,7 +116,14 @@ def _differences(panel: Axes, lines: pd.DataFrame) -> None:
         panel.hlines(place, line.low, line.high, color=colour, linewidth=1.5)
         face = "white" if undecided else colour
         panel.plot(line.mean, place, "o", color=colour, markerfacecolor=face, markersize=6)
-        panel.text(line.mean, place - 0.22, f"{line.mean:+.1f}", fontsize=7, ha="center")
+        panel.annotate(
+            f"{line.mean:+.1f}",
+            (line.mean, place),
+            xytext=(0, 5),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+        )
 
 
 def flatness(flat: pd.DataFrame, method: str) -> Figure:
@@ -138,6 +147,8 @@ def flatness(flat: pd.DataFrame, method: str) -> Figure:
         for panel, kind in zip(panels, kinds, strict=True):
             _flatness(panel, flat[flat.curve == kind + suffix], rivals, looks)
             panel.set_title(f"{kind}{suffix}", fontsize=8)
+            if panel is not panels[0]:
+                panel.sharex(panels[0])
     for panel in grid[-1]:
         panel.set_xlabel("log10 ratio", fontsize=8)
     for panels in grid:
