@@ -212,13 +212,8 @@ class _Students:
             try:
                 for task, result in trained:
                     self._keep(task, result)
-<<<<<<< HEAD
-                    bar.update()
-                    if bar.disable and isinstance(result, StudentResult):
-                        self._tell(result.row, self.cluster.slots if self.cluster else jobs)
-=======
-                    self._tell(result, jobs, shown)
->>>>>>> main
+                    at_once = self.cluster.slots if self.cluster else jobs
+                    self._tell(result, max(1, at_once), shown)
             finally:
                 for key in self.marked:
                     self.store.marks.release(key)
@@ -284,24 +279,14 @@ class _Students:
         where = f" (traceback: {path})" if failure.detail else ""
         self.report(f"failed: {task.key}: {failure.why}{where}")
 
-<<<<<<< HEAD
-    def _tell(self, row: Row, jobs: int) -> None:
-        seconds = self.left.seconds(self.pace)
-        told = f"[{self.total - len(self.left)}/{self.total}] {describe(row)}"
-        self.report(f"{told}, about {seconds / max(1, jobs) / 60:.1f} min left")
-=======
     def _tell(self, result: StudentResult | Failure, jobs: int, shown: Meter) -> None:
-        done, seconds = (
-            len(self.todo) - len(self.left),
-            self.pace.seconds(self.left.values()) or 0.0,
-        )
+        done, seconds = len(self.todo) - len(self.left), self.left.seconds(self.pace)
         told = describe(result.row) if isinstance(result, StudentResult) else ""
         if shown.visible:
             shown.at(done, f"last: {told}" if told and shown.line else "", seconds / jobs)
         elif told:
             count = f"{self.total - len(self.left)}/{self.total}"
             self.report(f"[{count}] {told}, about {seconds / jobs / 60:.1f} min left")
->>>>>>> main
 
 
 def describe(row: Row) -> str:
