@@ -15,7 +15,7 @@ from ckdlib import study
 from ckdlib.errors import InputError, RunsFailed
 from ckdlib.files import NoSpace
 from ckdlib.stopping import Stopped, deferred
-from ckdlib.study import Store, workers
+from ckdlib.study import Store, executors, workers
 from ckdlib.study import student as student_module
 from tests import PROJECT
 
@@ -24,7 +24,7 @@ def quiet(line):
     pass
 
 
-class Dying(workers._Crew):
+class Dying(workers.Processes):
     """Whose worker dies of every `ce`, and once of another run, as a full memory would have it."""
 
     spared = False
@@ -46,8 +46,8 @@ def test_a_worker_that_dies_costs_one_run_which_is_tried_three_times(here, brief
         raise RuntimeError("no /dev/shm")
 
     monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", absent)
-    monkeypatch.setattr(workers, "_Crew", Dying)
-    monkeypatch.setattr(workers, "POLL", 0.01)
+    monkeypatch.setattr(executors, "Processes", Dying)
+    monkeypatch.setattr(executors, "POLL", 0.01)
     told = []
     runs = [
         replace(run, recipe=replace(run.recipe, steps=60, checks=3)) for run in brief(["ce", "kd"])
