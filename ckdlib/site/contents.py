@@ -17,6 +17,7 @@ DOCUMENTS = (
     "departures",
     "own-teacher",
     "own-method",
+    "cluster",
     "speed",
     "architecture",
 )
