@@ -154,7 +154,7 @@ def test_the_executed_pages_of_a_results_folder(results, monkeypatch, capfd, who
     assert main(["report", "--results", str(results)]) == 0
     folder = results / "report"
     told, warned = capfd.readouterr()
-    assert f"{folder}/index.html: 12 pages, 1 figures, " in told and warned == ""
+    assert f"{folder}/index.html: 13 pages, 1 figures, " in told and warned == ""
     assert told.startswith("furo not installed: plain pages, without search; ") is not whole
     check_it_stands_alone(folder)
     assert not (folder / "old.html").exists()
