@@ -88,9 +88,11 @@ def fault(line: Any, kind: type) -> str:
     if wrong:
         return f"{wrong} is {line[wrong]!r:.40}" if wrong in line else f"no {wrong}"
     if kind is Row:
-        for name, value in line.items():
-            if type(value) is float and not isfinite(value) and name in _fields(kind):
-                return f"{name} is {value}"
+        floats = [value for value in line.values() if type(value) is float]
+        if not isfinite(sum(floats)):  # of all at once: lines are many
+            for name, value in line.items():
+                if type(value) is float and not isfinite(value) and name in _fields(kind):
+                    return f"{name} is {value}"
         if line["status"] not in STATUSES:
             return f"status is {line['status']!r}"
     return ""
