@@ -145,18 +145,31 @@ def test_the_short_answers_are_the_rows_numbers():
 
 
 def test_the_pages_say_how_many_claims_were_judged():
-    rows = [
-        row for name in ("pilot", "quick") for row in Store((PROJECT / "results") / name).rows()
-    ]
-    judged = report.verdicts(report.CLAIMS, report.evidence(rows, {}, "paper"))
-    numbers, directions = (judged[what] == "not yet run" for what in ("number", "direction"))
-    assert (
-        not (judged[["number", "direction"]].isin(("reproduced", "not reproduced", "undecided")))
-        .to_numpy()
-        .any()
+    store = Store(PROJECT / "results/paper")
+    judged = report.verdicts(
+        report.CLAIMS, report.evidence(store.rows(), store.measures(), "paper")
     )
-    says = f'all {numbers.sum()} numbers and {directions.sum()} directions read "not yet run"'
+    number, direction = (judged[kind].value_counts() for kind in ("number", "direction"))
+    assert set(number.index) == {"", "not reproduced", "not yet run"}
+    assert set(direction.index) == {"", "reproduced", "undecided", "not yet run"}
+    says = (
+        f"So far {direction['reproduced']} directions are reproduced, {direction['undecided']} "
+        f"undecided and none refuted, {number['not reproduced']} numbers are not reproduced, and "
+        f"{number['not yet run']} numbers and {direction['not yet run']} directions read "
+        '"not yet run"'
+    )
     assert says in prose(README) and says in prose(RESULTS)
+
+
+def test_the_papers_networks_are_told_by_their_rows(capsys):
+    assert printed(capsys, "--results", "results/paper") in RESULTS.read_text()
+    rows = Store(PROJECT / "results/paper").rows()
+    table = report.frame(rows, "black_box", report=lambda line: None)
+    lead = report.mean_differences(table, "ckd_pairs", "crd").iloc[0]
+    level = report.mean_differences(table, "mse", "ckd_pairs").iloc[0]
+    for page in (README, RESULTS):
+        assert "{mean:.1f} points [{low:.1f}, {high:.1f}] above".format(**lead) in prose(page)
+        assert "(+{mean:.1f} points [{low:.1f}, {high:.1f}])".format(**level) in prose(page)
 
 
 def test_cells_are_means_of_rows(capsys):
