@@ -128,8 +128,10 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFrame:
-    """The mean over n of (method - rival) in points of test accuracy.
+def mean_differences(
+    table: pd.DataFrame, method: str, rival: str, column: str = "test_accuracy"
+) -> pd.DataFrame:
+    """The mean over n of (method - rival), in points of test accuracy or the unit of `column`.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFra
         A line for each pair that has both, paired over the seeds that have every n of both; low,
         high: t interval.
     """
-    wide = _by_seed(table)
+    wide = _by_seed(table, column)
     found = set(wide.columns.droplevel("n"))
     lines = []
     for pair in wide.columns.levels[0]:
@@ -148,9 +150,9 @@ def mean_differences(table: pd.DataFrame, method: str, rival: str) -> pd.DataFra
     return pd.DataFrame(lines)
 
 
-def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
+def _by_seed(table: pd.DataFrame, column: str = "test_accuracy") -> pd.DataFrame:
     done = table[table.status == "done"]
-    return done.pivot(index="seed", columns=["pair", "method", "n"], values="test_accuracy")
+    return done.pivot(index="seed", columns=["pair", "method", "n"], values=column)
 
 
 def accuracies_beside(cells: pd.DataFrame, printed: dict, calls: Sequence[int]) -> pd.DataFrame:

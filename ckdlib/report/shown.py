@@ -51,8 +51,7 @@ class Folded:
         return f"{self.title} (folded)"
 
     def _repr_html_(self) -> str:
-        summary = f"<summary>{escape(self.title)}</summary>"
-        return f"<details>{summary}{''.join(map(_html, self.parts))}</details>"
+        return _details(escape(self.title), "".join(map(_html, self.parts)))
 
 
 def folded(title: str, *parts: pd.DataFrame | str) -> Folded:
@@ -101,5 +100,8 @@ def _unfold(lines: Sequence[str]) -> list[str]:
     head, *rest = map(escape, lines)
     if not rest:
         return [head]
-    body = "\n".join(rest)
-    return [f"<details><summary>{head.rstrip(':')}</summary><pre>{body}</pre></details>"]
+    return [_details(head.rstrip(":"), "<pre>" + "\n".join(rest) + "</pre>")]
+
+
+def _details(head: str, body: str) -> str:
+    return f"<details><summary>{head}</summary>{body}</details>"

@@ -122,10 +122,10 @@ def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     missing : sequence of str
     """
     asked = table.dropna(subset="correlation_gaps")
-    gaps = asked.assign(test_accuracy=[pd.Series(one).mean() for one in asked.correlation_gaps])
+    gaps = asked.assign(gap=[pd.Series(one).mean() for one in asked.correlation_gaps])
 
     def tell(part: pd.DataFrame) -> Sentences:
-        means = part.groupby("method").test_accuracy.mean().sort_values()
+        means = part.groupby("method").gap.mean().sort_values()
         told = [f"{name(one)} {means[one]:.3f}" for one in _nearest(part, list(means.index))]
         one = "is" if len(told) == 1 else "are, not to be told apart,"
         said = [f"**Nearest to the teacher {one} {', '.join(told)}** (mean over n)."]
@@ -134,7 +134,7 @@ def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
             return said
         sides = ("{} nearer than", "{} farther than")
         best = f"Beside {name(rival)}, the nearest of the paper's other methods"
-        return [*said, f"{best}: {beside(part, paper.CKD, rival, sides, '{:.3f}')}."]
+        return [*said, f"{best}: {beside(part, paper.CKD, rival, sides, '{:.3f}', 'gap')}."]
 
     return Answer(by_pair(gaps, tell), made_of(table, missing), speaks_of(table))
 
@@ -222,7 +222,7 @@ def _nearest(part: pd.DataFrame, methods: Sequence[str]) -> list[str]:
     first, *others = methods
     near = [first]
     for other in others:
-        gaps = mean_differences(part, other, first)
+        gaps = mean_differences(part, other, first, "gap")
         if not gaps.empty and not gaps.low.iloc[0] > 0:
             near.append(other)
     return near

@@ -58,6 +58,7 @@ def beside(
     rival: str,
     sides: tuple[str, str] = ("points {} below", "points {} above"),
     shown: str = "{:.1f}",
+    column: str = "test_accuracy",
 ) -> str:
     """How far a method is from a rival, the mean over n of one pair, paired over seeds.
 
@@ -70,8 +71,10 @@ def beside(
         What is said of a difference below zero and above, with a place for its interval.
     shown : str
         The format of a number.
+    column : str
+        Of what.
     """
-    gaps = mean_differences(table, method, rival)
+    gaps = mean_differences(table, method, rival, column)
     if gaps.empty or isnan(gaps["mean"].iloc[0]):
         return f"{name(method)} and {name(rival)} have no seed in common"
     gap = gaps.iloc[0]

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from ..claims import NOT_RUN, OUTCOMES
 from ..estimates import LOWER
+from .dots import nothing
 from .forest import DARK, LOOKS, ROW, WIDTH, forest, values_beside
 
 UNITS = {  # of a difference, so that the claimed side is the right
@@ -96,7 +97,7 @@ def numbers(judged: pd.DataFrame) -> Figure:
     """
     shown = judged[~judged["number"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
-        return _empty("no number has been judged: not yet run")
+        return nothing("no number has been judged: not yet run")
     gaps = shown[["ours", "low", "high"]].sub(shown["paper"], axis=0)
     shown = shown.assign(**gaps.div(shown["delta"], axis=0))
     pairs = list(dict.fromkeys(shown["pair"]))
@@ -122,7 +123,7 @@ def directions(judged: pd.DataFrame) -> Figure:
     judged = _claimed_side(_with_pairs(judged))
     shown = judged[~judged["direction"].isin(["", NOT_RUN]) & judged["ours"].notna()]
     if shown.empty:
-        return _empty("no direction has been judged: not yet run")
+        return nothing("no direction has been judged: not yet run")
     claimed = set(_unit(shown))
     units = [unit for unit in dict.fromkeys(UNITS.values()) if unit in claimed]
     pairs = judged.loc[judged["pair"].isin(shown["pair"]), "pair"].unique().tolist()
@@ -231,13 +232,6 @@ def _legend(figure: Figure, found: pd.Series) -> None:
             mark.set_label(outcome)
             handles.append(mark)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8)
-
-
-def _empty(text: str) -> Figure:
-    figure, ((panel,),) = _figure(0.5, 6, 1)
-    panel.text(0.5, 0.5, text, ha="center", va="center")
-    panel.set_axis_off()
-    return figure
 
 
 def _figure(

@@ -14,10 +14,10 @@ DECIDED, UNDECIDED = "#0072b2", "#999999"
 NOTHING = "nothing to compare: rows of one method, or of no seed in common"
 
 
-def nothing() -> Figure:
+def nothing(text: str = NOTHING) -> Figure:
     """A figure that says so."""
-    figure, ((panel,),) = grid_of_panels(1, 1, 0.6)
-    panel.text(0, 0, NOTHING)
+    figure, ((panel,),) = grid_of_panels(1, 1, 0.6, 6)
+    panel.text(0.5, 0.5, text, ha="center", va="center")
     panel.set_axis_off()
     return figure
 
