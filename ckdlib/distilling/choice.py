@@ -11,7 +11,7 @@ from torch import nn
 
 from .. import methods, models
 from ..errors import InputError
-from ..images import Dataset
+from ..images import RANDOM, Dataset
 from ..methods import Problem
 from ..recipes import Recipe
 from ..records import Row
@@ -56,6 +56,11 @@ def check(names: Sequence[str], student: str, classes: int, side: int) -> None:
             raise InputError(
                 f"method {name} needs the teacher's feature maps, and this teacher gives answers; "
                 "choose one that sees logits alone (docs/methods.md)"
+            )
+        if method.select != RANDOM or method.spare:
+            raise InputError(
+                f"method {name}: which pictures are asked about and learned from is `distill`'s "
+                f"own to say; choose {name.partition('@')[0].removesuffix('+spare')}"
             )
         labels = torch.arange(max(64, classes)) % classes
         check_student(student, name, labels, classes, side)

@@ -2,10 +2,14 @@
 
 from .dataset import Dataset, load_dataset, teacher_view
 from .decoding import check_size
-from .subsets import check_calls, split
+from .selection import BY_STUDENT, RANDOM, SELECTIONS, margin, ranking
+from .subsets import check_calls, others, pool, split
 from .views import TRANSFORMS, Images, Transform, Views, pixels
 
 __all__ = [
+    "BY_STUDENT",
+    "RANDOM",
+    "SELECTIONS",
     "TRANSFORMS",
     "Dataset",
     "Images",
@@ -14,7 +18,11 @@ __all__ = [
     "check_calls",
     "check_size",
     "load_dataset",
+    "margin",
+    "others",
     "pixels",
+    "pool",
+    "ranking",
     "split",
     "teacher_view",
 ]

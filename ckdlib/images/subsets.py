@@ -39,7 +39,7 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
         If n does not fit.
     """
     check_calls(n)
-    used, most = n + n // 4, total - (total + 1) // 5
+    used, most = n + n // 4, _most(total)
     if n > most:
         raise InputError(
             f"n = {n} teacher calls and {n // 4} further images for validation are more than the "
@@ -48,6 +48,26 @@ def split(total: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
     chosen = torch.randperm(total, generator=generator(seed, "subset"))[:used]
     validation = torch.arange(used) % 5 == 4
     return chosen[~validation], chosen[validation]
+
+
+def pool(total: int, seed: int) -> Tensor:
+    """Every image that the teacher may be asked about with this seed, the first n of them those of
+    `split`: all but each fifth of its permutation.
+    """
+    return split(total, _most(total), seed)[0]
+
+
+def _most(total: int) -> int:
+    """Images that are not a fifth."""
+    return total - (total + 1) // 5
+
+
+def others(total: int, *used: Tensor) -> Tensor:
+    """Images that are in none of these index lists, ascending."""
+    left = torch.ones(total, dtype=torch.bool)
+    for index in used:
+        left[index] = False
+    return torch.nonzero(left)[:, 0]
 
 
 def check_calls(n: int) -> None:
@@ -69,9 +89,7 @@ def development(train: Images) -> tuple[Images, Images]:
     Images [DEVELOPMENT_TEST]
         To compare settings on.
     """
-    unused = torch.ones(len(train), dtype=torch.bool)
-    for seed in SEEDS:
-        unused[torch.cat(split(len(train), MOST_CALLS, seed))] = False
-    left = torch.nonzero(unused)[:, 0]
+    used = (torch.cat(split(len(train), MOST_CALLS, seed)) for seed in SEEDS)
+    left = others(len(train), *used)
     order = left[torch.randperm(len(left), generator=generator(0, "development"))]
     return train[order[DEVELOPMENT_TEST:]], train[order[:DEVELOPMENT_TEST]]

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from .. import losses
 from ..errors import InputError, choose
+from ..images import RANDOM, SELECTIONS
 from ..models import Network
 from ..origins import digest
 from . import terms, words
 from .helpers import HELPERS
-from .sampling import class_batches, epoch_batches, pair_batches
+from .sampling import class_batches, epoch_batches, pair_batches, spare_batches
 from .terms import (
     Batch,
     Problem,
@@ -42,6 +43,8 @@ class Method:
     calibrated: bool = False  # is the classifier's bias set in closed form?
     dims: int | None = None  # of pooled comparisons; must divide the number of classes
     mixing: float = 1.0  # alpha: where images are mixed, their shares are of Beta(alpha, alpha)
+    select: str = RANDOM  # which images the teacher is asked about, of SELECTIONS
+    spare: bool = False  # are labels learned from all images, asked about or not?
     label: str = ""  # of one's own: what figures call it,
     source: str = ""  # whose it is,
     origin: str = ""  # the file that it stands in,
@@ -55,7 +58,8 @@ class Method:
     @property
     def passes(self) -> int:
         """Passes of the student for one example of a batch."""
-        return 2 if self.sampler is pair_batches and self.forward is not forward_mixed else 1
+        pairs = self.sampler is pair_batches or (self.spare and self.needs_teacher)
+        return 2 if pairs and self.forward is not forward_mixed else 1
 
     def helpers(self, problem: Problem) -> nn.ModuleDict:
         """What is trained beside the student.
@@ -87,9 +91,26 @@ class Method:
         """The terms that train something beside the student."""
         return [name for name in self.terms if name in HELPERS]
 
+    def batches(
+        self, labels: Tensor, batch: int, random: torch.Generator, asked: int
+    ) -> Iterator[Tensor]:
+        """Positions [k, B] without end, of images of which the teacher was asked about the first
+        `asked`.
+        """
+        if self.spare and self.needs_teacher:
+            return spare_batches(labels, batch, random, asked)
+        return self.sampler(labels, batch, random)
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms by name; their sum is what the student descends."""
-        return {name: term.weight * term.loss(batch) for name, term in self.terms.items()}
+        seen = {name: self._part(name, batch) for name in self.terms}
+        return {name: term.weight * term.loss(seen[name]) for name, term in self.terms.items()}
+
+    def _part(self, term: str, batch: Batch) -> Batch:
+        """What a term sees: of spare labels, the second image of each example is the labels'."""
+        if not (self.spare and self.needs_teacher):
+            return batch
+        return batch.row(int(term == LABELS))
 
     def definition(self) -> dict[str, Any]:
         """The method as plain data: what a run's identity knows of it."""
@@ -102,6 +123,8 @@ class Method:
             "dims": self.dims,
         }
         known |= {"mixing": self.mixing} if self.mixing != 1 else {}
+        known |= {"select": self.select} if self.select != RANDOM else {}
+        known |= {"spare": True} if self.spare else {}
         return known | {"code": digest(*self.own, losses.VERSIONS)} if self.origin else known
 
     @property
@@ -124,6 +147,8 @@ class Method:
         return replace(self, mixing=changed.get(MIXING, self.mixing))
 
 
+LABELS = "labels"  # the term that learns from them
+SPARE = "+spare"  # of names: labels of all images
 CE_KL = terms.CE | terms.KL
 PAIRS = terms.CKD_PAIRS
 
@@ -144,6 +169,8 @@ METHODS: dict[str, Method] = {
     "mse": Method(terms.on_labels_and_teacher(losses.mse)),
     "ckd_calibrated": Method(terms.on_labels_and_teacher(losses.ckd), calibrated=True),
     "kl": Method(terms.KL),
+    "hard": Method(terms.HARD),
+    "hard+kl": Method(terms.HARD | terms.KL),
     "logit_mse": Method({"teacher": terms.on_labels_and_teacher(losses.mse)["teacher"]}),
     # later than the paper
     "dkd": Method(terms.CE | terms.DKD),
@@ -174,7 +201,9 @@ def get(name: str) -> Method:
     """A method by name: `rkd_D` for any D of at least 1 among them, and any with other weights of
     its terms and other parameters, as `kd:kl=3`, `dist:labels=0.5,beta=2` or `mixup:alpha=0.2`.
 
-    A parameter that two terms have is told by its term, as `dist:kl.temperature=2`.
+    A parameter that two terms have is told by its term, as `dist:kl.temperature=2`. `kd+spare` is
+    `kd` that learns labels from all images, `kd@margin` is `kd` that asks about other images; both
+    come before the colon, in this order.
 
     Raises
     ------
@@ -193,13 +222,39 @@ def canonical(name: str) -> str:
     base, colon, text = name.partition(":")
     method = _named(base)
     changed = words.write(method, words.read(name, method, text)) if colon else ""
+    base = base.removesuffix(f"@{RANDOM}")
     return f"{base}:{changed}" if changed else base
 
 
 def _named(name: str) -> Method:
+    """A method by what stands before the colon."""
+    base, at, select = name.partition("@")
+    if at:
+        choose("selection of images", select, SELECTIONS)
+        method = _named(base)
+        if not method.needs_teacher:
+            raise InputError(
+                f"{name!r}: {base} asks no teacher about any image; leave out {at}{select}"
+            )
+        return replace(method, select=select)
+    if name.endswith(SPARE) and name not in OUTSIDE:
+        return _spare(name)
     if name in OUTSIDE:
         return OUTSIDE[name]
     if found := re.fullmatch(r"rkd_([1-9]\d*)", name):
         return rkd_d(int(found[1]))
     choose("method", name, [*METHODS, *OUTSIDE, "rkd_D (D numbers a comparison)"])
     return METHODS[name]
+
+
+def _spare(name: str) -> Method:
+    """A method whose term of the labels sees images of its own, of all that are labelled."""
+    base = name.removesuffix(SPARE)
+    method = _named(base)
+    plain = method.sampler is epoch_batches and method.forward is forward_each
+    if not plain or method.calibrated or method.helped or method.own or LABELS not in method.terms:
+        raise InputError(
+            f"{name!r}: labels of further images need a method of images one by one that has a "
+            f"term of the labels and trains nothing beside the student, as kd{SPARE}"
+        )
+    return replace(method, spare=True)

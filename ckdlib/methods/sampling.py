@@ -21,6 +21,21 @@ def epoch_batches(labels: Tensor, batch: int, random: torch.Generator) -> Iterat
         yield from _cut(torch.randperm(len(labels), generator=random)[None], batch)
 
 
+def spare_batches(
+    labels: Tensor, batch: int, random: torch.Generator, asked: int
+) -> Iterator[Tensor]:
+    """Pairs: an image that the teacher was asked about, one of the first `asked`, as
+    `epoch_batches` draws them; and beside it one of all images, in shuffled passes of their own.
+    """
+    rest = torch.empty(0, dtype=torch.long)
+    for first in epoch_batches(labels[:asked], batch, random):
+        count = first.shape[1]
+        while len(rest) < count:
+            rest = torch.cat([rest, torch.randperm(len(labels), generator=random)])
+        beside, rest = rest[:count], rest[count:]
+        yield torch.cat([first, beside[None]])
+
+
 def pair_batches(
     labels: Tensor, batch: int, random: torch.Generator, limit: int = 100_000
 ) -> Iterator[Tensor]:

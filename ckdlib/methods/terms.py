@@ -45,6 +45,18 @@ class Batch:
             raise ValueError("this term needs the teacher's logits, and the batch has none")
         return self.teacher_logits
 
+    def row(self, k: int) -> "Batch":
+        """The k-th image of each example alone, of a batch whose student sees every image."""
+        one = slice(k, k + 1)
+        answers = None if self.teacher_logits is None else self.teacher_logits[one]
+        return replace(
+            self,
+            index=self.index[one],
+            labels=self.labels[one],
+            teacher_logits=answers,
+            student_logits=self.student_logits[one],
+        )
+
 
 class Problem(NamedTuple):
     """What sizes the modules that are trained beside a student."""
@@ -162,6 +174,11 @@ def _smoothed_cross_entropy(b: Batch, smoothing: float = 0.1) -> Tensor:
     return cross_entropy(b.student_logits[0], b.labels[0], label_smoothing=smoothing)
 
 
+def _hard_labels(b: Batch) -> Tensor:
+    """Cross-entropy with the teacher's arg max."""
+    return cross_entropy(b.student_logits[0], b.answers[0].argmax(-1))
+
+
 def _comparisons(b: Batch) -> Tensor:
     """All-pairs CKD with the teacher, summed over the classes, in hundreds.
 
@@ -214,6 +231,7 @@ def _difference(level: Tensor) -> Tensor:
 
 CE = {"labels": Term(1.0, _cross_entropy)}
 SMOOTHED = {"labels": Term(1.0, _smoothed_cross_entropy)}
+HARD = {"hard": Term(1.0, _hard_labels)}
 KL = {
     "kl": Term(1.0, lambda b, **own: losses.kd(*_logits(b), **own), losses.kd),
 }

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from ..errors import InputError, OutOfTime, RunsFailed
-from ..files import json_text, remove_leftovers, replacing, write_json
+from ..files import remove_leftovers, replacing
 from ..progress import Meter
 from ..records import Row
 from ..stopping import deferred
 from ..training import check_device
 from .attempt import Failure
+from .choosing import choose_images, save_splits
 from .cluster import Cluster, opened
 from .executors import default_jobs, train_students
 from .plan import Left, Pace, pace_on, plan
-from .runs import Run, grouped
+from .runs import Run
 from .store import Store
 from .student import StudentResult
 from .tasks import Report, Task, prepare
@@ -87,12 +88,14 @@ def run(
             teachers = open_teachers(prepared.left, workspace, prepared.datasets, deadline, report)
             tasks = prepared.with_teachers({name: card for name, (_, card) in teachers.items()})
             done = prepared.done
-            todo = [task for key, task in tasks.items() if key not in done]
+            left = [task for key, task in tasks.items() if key not in done]
+            todo = choose_images(left, workspace, deadline, report)
+            tasks |= {task.key: task for task in todo}
             ask_teachers(todo, teachers, workspace, add_features, deadline, report)
         except OutOfTime as stopped:
             report(str(stopped))
             return []
-        _save_splits(todo, workspace, report)
+        save_splits(todo, workspace, report)
         return train_tasks(tasks, workspace, prepared.rows, jobs, deadline, pace, report, crew)
 
 
@@ -163,22 +166,6 @@ def _check_device(workspace: Workspace, report: Report) -> None:
 
 def _nothing(line: str) -> None:
     pass
-
-
-def _save_splits(tasks: Sequence[Task], workspace: Workspace, report: Report) -> None:
-    """Index lists of every n and seed, beside the rows."""
-    for (_, n, seed), (task, *_) in grouped(tasks, "run.dataset", "run.n", "run.seed").items():
-        path = workspace.results / "splits" / f"{task.dataset.name}-n{n}-seed{seed}.json"
-        indices = {
-            "dataset_sha256": task.dataset.digest,
-            "train": task.train_index.tolist(),
-            "validation": task.val_index.tolist(),
-        }
-        if path.exists() and path.read_bytes() != json_text(indices).encode():
-            report(f"{path} is not what these runs use; it is written anew")
-            path.unlink()
-        if not path.exists():
-            write_json(path, indices)
 
 
 class _Students:

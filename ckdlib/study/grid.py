@@ -23,6 +23,10 @@ BLACK_BOX = ("ce", "kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", *CONTROLS)
 WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd", *CONTROLS)
 PROTOCOL = ("ce", "kd", "ckd_pairs", *CONTROLS, "dist", *OURS)
 
+SPARE_LABELS = ("ce", "ce+spare", "kd", "kd+spare", "dist", "dist+spare")
+NO_LABELS = ("kd", "dist", "hard", "hard+kl", "kl", "logit_mse", "dist:labels=0")
+SELECT = ("dist", "dist@balanced", "dist@k_centre", "dist@margin", "dist@entropy")
+
 DEVELOPMENT = "cifar100_development"
 WRN = ("wrn_40_2", "wrn_16_2")
 RESNET = ("resnet110", "resnet32")
@@ -66,6 +70,7 @@ class Profile:
 
 THREE_SEEDS = (1, 2, 3)
 FRESH_SEEDS = (4, 5, 6)  # that had no part in the choice of OURS
+LAST_SEEDS = (7, 8, 9)  # that had no part in any choice before
 FIVE_SEEDS = (1, 2, 3, 4, 5)
 
 # Minutes on 2 cores: shows where to look, confirms and refutes nothing.
@@ -154,6 +159,12 @@ PILOT = Profile(
         ),
         # The same tuning for all, on images that no other experiment uses: 324 students
         "tuning": Experiment(SMALL, TRIALS, (1280,), (11, 12), dataset=DEVELOPMENT),
+        # Labels of all 50,000 images, answers about n of them: 54 students
+        "spare_labels": Experiment(SMALL, SPARE_LABELS, (320, 1280, 5120), LAST_SEEDS),
+        # No labels, the teacher's answers alone: 45 further students
+        "no_labels": Experiment(SMALL, NO_LABELS, (320, 1280, 5120), LAST_SEEDS),
+        # Which images to ask about: 54 further students
+        "select": Experiment(SMALL, SELECT, (640, 1280, 2560, 5120), LAST_SEEDS),
         # The paper's schedule: 27 students, 5 hours for 21.
         # Found: CKD on a par with KD on the mean
         "protocol": Experiment(SMALL, PROTOCOL, (1280,), FRESH_SEEDS, recipe=Recipe(), follow=20),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import methods, models
-from ..images import Dataset
+from ..images import RANDOM, Dataset
 from ..records import Row
 from .runs import Run, grouped, needing_teacher
 
@@ -117,16 +117,20 @@ def plan(
     """A line for each experiment: runs, teacher calls, hours.
 
     Calls are counted beyond those of the lines above, since runs of one teacher and seed share
-    them; hours are told from like rows (`pace_on`), or by stated assumptions.
+    them; selections of images share some, which is known only when they are made. Hours are told
+    from like rows (`pace_on`), or by stated assumptions.
     """
     on_cpu = device == "cpu"
     epochs = pace.expected_epochs
-    asked: dict[tuple, int] = defaultdict(int)  # dataset, teacher, seed -> calls so far
+    asked: dict[tuple, int] = defaultdict(int)  # dataset, teacher, seed, selection -> calls so far
     lines = []
     for experiment, part in grouped(runs, "experiment").items():
-        before = sum(asked.values())
-        for ledger, same in grouped(needing_teacher(part), "dataset", "teacher", "seed").items():
-            asked[ledger] = max(asked[ledger], *(run.n for run in same))
+        before, at_most = sum(asked.values()), ""
+        for run in needing_teacher(part):
+            select = methods.get(run.method).select
+            ledger = (run.dataset, run.teacher, run.seed, select)
+            asked[ledger] = max(asked[ledger], run.n)
+            at_most = "at most " if select != RANDOM else at_most
         calls = sum(asked.values()) - before
         each = f", {epochs:.0f} epochs each" if part[0].recipe.schedule == "plateau" else ""
         seconds = pace.seconds(part)
@@ -136,7 +140,9 @@ def plan(
             flops = sum(_flops(run, datasets[run.dataset], epochs) for run in part)
             hours = _assumed(flops, on_cpu, each)
         more = " more" if before else ""
-        lines.append(f"{experiment}: {len(part)} runs, {calls}{more} teacher calls, {hours}")
+        lines.append(
+            f"{experiment}: {len(part)} runs, {at_most}{calls}{more} teacher calls, {hours}"
+        )
     return lines
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import losses, models
 from ..errors import OutOfTime
 from ..files import read_tensors, write_tensors
-from ..images import Dataset, Views
+from ..images import Dataset, Views, others
 from ..metrics import accuracy, measure
 from ..records import SCHEMA, Measures, Probe, Row
 from ..reproducibility import code_version, device_name, versions
@@ -36,19 +36,20 @@ class StudentResult(NamedTuple):
 class StudentInputs(NamedTuple):
     """What one student learns from, on the device."""
 
-    train_views: Views  # of the images that the teacher was shown
+    train_views: Views  # of the images that the teacher was shown, then of those with spare labels
     val_views: Views
     test_views: Views
     teacher_logits: Tensor | None  # [n, C]; None for methods that need no teacher
     features: Features | None
+    asked_views: Views  # of the images that the teacher was shown
 
     def offset(self, net: nn.Module) -> Tensor | None:
         """[C]: what calibration would add to the logits; None without answers."""
         if self.teacher_logits is None:
             return None
-        labels = self.train_views.labels
+        labels = self.asked_views.labels
         target = losses.joint_target(labels, self.teacher_logits, *TARGET_WEIGHTS)
-        return losses.calibration_offset(predict(net, self.train_views), target)
+        return losses.calibration_offset(predict(net, self.asked_views), target)
 
 
 def train_student(
@@ -111,17 +112,24 @@ def train_student(
 
 def _inputs(task: Task, workspace: Workspace) -> StudentInputs:
     dataset, device = task.dataset, torch.device(workspace.device)
-    train_views = Views(dataset.train[task.train_index], dataset.transform, device)
-    val_views = Views(dataset.train[task.val_index], dataset.transform, device)
+
+    def views(index: Tensor) -> Views:
+        return Views(dataset.train[index], dataset.transform, device)
+
+    train_views = asked_views = views(task.train_index)
+    if task.method.spare:
+        spare = others(len(dataset.train), task.train_index, task.val_index)
+        train_views = views(torch.cat([task.train_index, spare]))
+    val_views = views(task.val_index)
     test_views = _test_views(dataset, workspace.device)
     if not task.teacher_sha256:
-        return StudentInputs(train_views, val_views, test_views, None, None)
+        return StudentInputs(train_views, val_views, test_views, None, None, asked_views)
     ledger = workspace.ledger(dataset, task.teacher_sha256, task.run.seed)
     teacher_logits = ledger.kept(task.train_index).to(device)
     features = None
     if task.method.white_box:
         features = ledger.kept_features(task.train_index, device)
-    return StudentInputs(train_views, val_views, test_views, teacher_logits, features)
+    return StudentInputs(train_views, val_views, test_views, teacher_logits, features, asked_views)
 
 
 @cache

@@ -33,7 +33,7 @@ class Task:
     key: str  # the run's name
     identity: Mapping[str, Any]  # what the name is made of, see `runs.IDENTITY`
     dataset: Dataset
-    train_index: Tensor  # [n] images that the teacher is shown
+    train_index: Tensor  # [n] images that the teacher is shown; see `choose_images`
     val_index: Tensor  # [n // 4] images that it never is
     method: Method  # how its student learns
     student: models.Maker  # what makes its student

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from .. import methods, models
 from ..errors import InputError, OutOfTime, choose
 from ..files import Damaged, locked, read_tensors, writable_folder, write_tensors
-from ..images import Dataset, Views, split, teacher_view
+from ..images import RANDOM, Dataset, Views, split, teacher_view
 from ..methods import INNER
 from ..metrics import measure
 from ..models.network import Network
@@ -153,9 +154,10 @@ def ask_teachers(
 ) -> None:
     """Make every call that the tasks need, once.
 
-    Those of the largest n hold all others of a teacher and seed. Feature maps are kept of the calls
-    that white-box tasks need, of this batch or of the profile, so that a later experiment finds
-    them. The teacher is also run on the test images, for Table 3 and Figure 5; that is no call.
+    Those of the largest n hold all others of a teacher, seed and selection. Feature maps are kept
+    of the calls that white-box tasks need, of this batch or of the profile, so that a later
+    experiment finds them. The teacher is also run on the test images, for Table 3 and Figure 5;
+    that is no call.
     """
     device = torch.device(workspace.device)
     asking = [task for task in tasks if task.method.needs_teacher]
@@ -186,15 +188,23 @@ def _ask(
 
     dataset = tasks[0].dataset
     seed = tasks[0].run.seed
-    most = max(task.run.n for task in tasks)
-    needed = max((task.run.n for task in tasks if task.method.white_box), default=0)
-    later = min(most, max(later_white_box(task.run) for task in tasks))
-    for n, missing in ((needed, "recompute" if add_features else "raise"), (later, "skip")):
-        if n:
-            shapes = inner_shapes(model, dataset)
-            index, _ = split(len(dataset.train), n, seed)
-            ledger.ask(index, view, with_maps, shapes, missing)
-    ledger.ask(split(len(dataset.train), most, seed)[0], view, net)
+    shapes = partial(inner_shapes, model, dataset)
+    missing = "recompute" if add_features else "raise"
+    for index in _widest(task for task in tasks if task.method.white_box):
+        ledger.ask(index, view, with_maps, shapes(), missing)
+    by_chance = [task for task in tasks if task.method.select == RANDOM]
+    for most in _widest(by_chance):
+        if later := min(len(most), max(later_white_box(task.run) for task in by_chance)):
+            index, _ = split(len(dataset.train), later, seed)
+            ledger.ask(index, view, with_maps, shapes(), "skip")
+    for index in _widest(tasks):
+        ledger.ask(index, view, net)
+
+
+def _widest(tasks: Iterable[Task]) -> list[Tensor]:
+    """Of each selection, the images of its largest n."""
+    parts = grouped(tasks, "method.select").values()
+    return [max(part, key=lambda task: task.run.n).train_index for part in parts]
 
 
 def later_white_box(run: Run) -> int:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ..images import Views
 from ..methods import INNER, Method, Problem, mixing_shares, steps_per_epoch
@@ -87,8 +88,9 @@ def fit(
     recipe : Recipe
     train_views : Views
         Of the N training images.
-    teacher_logits : Tensor [N, C], optional
-        The kept answers about them; None for methods that need no teacher.
+    teacher_logits : Tensor [n, C], optional
+        The kept answers about the first n of them: all, unless the method learns spare labels.
+        None for methods that need no teacher.
     val_views : Views, optional
         Scored after each round; without it the schedule sees nan and the last weights stay.
     seed : int
@@ -142,7 +144,11 @@ class _Training:
         device = train_views.labels.device
         bfloat16 = precision == "bfloat16"
         self.train_views = train_views
-        self.schedule = start(recipe, steps_per_epoch(len(train_views), recipe.batch))
+        asked = len(train_views) if teacher_logits is None else len(teacher_logits)
+        if teacher_logits is not None and asked < len(train_views):
+            rest = (0, 0, 0, len(train_views) - asked)
+            teacher_logits = pad(teacher_logits, rest, value=nan)  # what no term may look at
+        self.schedule = start(recipe, steps_per_epoch(asked, recipe.batch))
         self.batch_rng = generator(seed, "order")
         self.view_rng = generator(seed, "views")
         self.steps = Steps(
@@ -156,7 +162,8 @@ class _Training:
             generator(seed, "helper", device),
             bfloat16,
         )
-        self.sampler = method.sampler(train_views.labels.cpu(), recipe.batch, self.batch_rng)
+        labels = train_views.labels.cpu()
+        self.sampler = method.batches(labels, recipe.batch, self.batch_rng, asked)
         self.calibration = self.validation = None
         if method.calibrated and teacher_logits is not None:
             self.calibration = GraphReplay(

@@ -37,6 +37,9 @@ def test_profiles():
         "large_n": 60,
         "fewer_calls": 192,
         "tuning": 324,
+        "spare_labels": 54,
+        "no_labels": 45,
+        "select": 54,
         "protocol": 27,
     }
     assert count["paper"] == {
