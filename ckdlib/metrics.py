@@ -1,38 +1,13 @@
-"""What test logits tell beside accuracy: singular values (Figure 5), class correlations (Table 3),
-the free offset.
+"""What logits tell beside accuracy: singular values (Figure 5), class correlations (Table 3).
 
-A measure is taken once, when a student is done, and kept beside its row, so that analysis needs no
-logits. Logits are [N, C]: test images by classes.
+Logits are [N, C], test images by classes: arrays, or tensors on the CPU.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
-
-from .records import Measures
-from .reproducibility import generator
 
 DRAWS = 50  # of test images, for Table 3; the same for every student
 DRAWN = 100  # images a draw, as in section 6.2
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Top-1 accuracy in per cent.
-
-    Parameters
-    ----------
-    logits : Tensor [N, C]
-    labels : Tensor [N]
-
-    Returns
-    -------
-    Tensor
-        0-d.
-    """
-    return 100 * (logits.argmax(1) == labels).float().mean()
 
 
 def singular_values(logits: ArrayLike) -> np.ndarray:
@@ -118,64 +93,3 @@ def correlation_gap(student_logits: ArrayLike, teacher_logits: ArrayLike) -> flo
     if not (np.ptp(student, axis=0).all() and np.ptp(teacher, axis=0).all()):
         return float("nan")
     return float(np.abs(np.corrcoef(student.T) - np.corrcoef(teacher.T)).mean())
-
-
-def correlation_draws(images: int) -> Tensor:
-    """Random draws of test images, the same for every student.
-
-    Parameters
-    ----------
-    images : int
-        How many there are to draw from.
-
-    Returns
-    -------
-    Tensor [DRAWS, at most DRAWN]
-        Indices, none twice in a draw.
-    """
-    random = generator(0, "correlation draws")
-    return torch.stack([torch.randperm(images, generator=random)[:DRAWN] for _ in range(DRAWS)])
-
-
-def measure(
-    run: str,
-    logits: Tensor,
-    labels: Tensor,
-    teacher: Tensor | None = None,
-    offset: Tensor | None = None,
-) -> Measures:
-    """One line of measures, plain numbers of five digits.
-
-    Parameters
-    ----------
-    run : str
-    logits : Tensor [N, C]
-    labels : Tensor [N]
-    teacher : Tensor [N, C], optional
-        Its logits of the same images, for `correlation_gaps` (a draw each; None where a class has
-        no variance).
-    offset : Tensor [C], optional
-        What calibration would add to the logits, for the calibrated curve and accuracy.
-    """
-    logits, labels = logits.cpu().double(), labels.cpu()
-    line: Measures = {
-        "run": run,
-        "raw": _digits(singular_values(logits)),
-        "centred": _digits(singular_values(logits - logits.mean(0))),
-        "by_class": _digits(class_singular_values(logits, labels)),
-    }
-    if offset is not None:
-        shifted = logits + offset.cpu().double()
-        right = (shifted.argmax(1) == labels).double().mean()
-        line["calibrated"] = _digits(singular_values(shifted))
-        line["offset"], line["calibrated_accuracy"] = _digits([offset.norm(), 100 * right])
-    if teacher is not None:
-        answers = teacher.cpu().double()
-        draws = correlation_draws(len(logits))
-        line["correlation_gaps"] = _digits(correlation_gap(logits[d], answers[d]) for d in draws)
-    return line
-
-
-def _digits(values: Iterable[float | Tensor]) -> list[float | None]:
-    numbers = map(float, values)
-    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in numbers]

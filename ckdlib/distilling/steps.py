@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from .. import models
-from ..files import read_tensors
 from ..images import Dataset, Images, load_dataset
 from ..images.packed import write_packed
 from ..images.pictures import Seen
 from ..reproducibility import sha256, tensor_bytes, versions
 from ..study.workspace import Workspace
 from ..teachers.purse import Purse
+from ..tensors import read_tensors
 from .answering import Answers, asked, looked_up, understood
 from .choice import CONTROL, Class, Found, score
 from .material import Part

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from .. import models, origins
 from ..errors import InputError
-from ..files import Damaged, read_tensors, replacing, write_json, write_tensors
+from ..files import Damaged, replacing, write_json
 from ..images import Transform
 from ..images.packed import transform_of
 from ..images.pictures import open_pictures
 from ..progress import Report, say_once
+from ..tensors import read_tensors, write_tensors
 
 WEIGHTS, CARD, PROGRAM = "student.safetensors", "card.json", "student.pt2"
 CHUNK = 256  # pictures at a time

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import Damaged, read_tensors, write_tensors
+from ..files import Damaged
 from ..progress import Report
 from ..reproducibility import sha256
+from ..tensors import read_tensors, write_tensors
 from .decoding import decode_all
 from .duplicates import duplicates
 from .views import Images

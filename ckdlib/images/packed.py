@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..files import read_tensors, write_tensors
+from ..tensors import read_tensors, write_tensors
 from .views import Images, Transform
 
 Packed = tuple[str, Images, Images, tuple[str, ...], Transform]

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from .. import methods, models
 from ..errors import OutOfTime
-from ..files import json_text, locked, read_tensors, write_json, write_tensors
+from ..files import json_text, locked, write_json
 from ..images import BY_STUDENT, RANDOM, Views, pool, ranking
 from ..recipes import Recipe
 from ..reproducibility import sha256
+from ..tensors import read_tensors, write_tensors
 from ..training import fit
 from .runs import grouped
 from .tasks import Report, Task

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, difference
-from ..files import append_line, read_tensors, replacing, writable_folder
+from ..files import append_line, replacing, writable_folder
 from ..records import Row
 from ..teachers import Ledger, read_card
+from ..tensors import read_tensors
 from .store import Store, found_in
 from .tables import check_table, rows_of_experiment
 

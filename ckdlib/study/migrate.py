@@ -15,10 +15,11 @@ from typing import Any
 
 from .. import methods
 from ..errors import InputError
-from ..files import read_lines, read_tensors, replacing, write_json, write_tensors
+from ..files import read_lines, replacing, write_json
 from ..images import TRANSFORMS
 from ..records import SCHEMA
 from ..teachers import Ledger
+from ..tensors import read_tensors, write_tensors
 from .runs import run_name
 
 Report = Callable[[str], None]

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from .. import losses, models
 from ..errors import OutOfTime
-from ..files import read_tensors, write_tensors
 from ..images import Dataset, Views, others
-from ..metrics import accuracy, measure
+from ..measures import accuracy, measure
 from ..records import SCHEMA, Measures, Probe, Row
 from ..reproducibility import code_version, device_name, versions
+from ..tensors import read_tensors, write_tensors
 from ..training import Moment, Progress, Result, fit, predict, validate
 from ..training.evaluate import TARGET_WEIGHTS
 from ..training.features import Features

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from .. import methods, models
 from ..errors import InputError, OutOfTime, choose
-from ..files import Damaged, locked, read_tensors, writable_folder, write_tensors
+from ..files import Damaged, locked, writable_folder
 from ..images import RANDOM, Dataset, Views, split, teacher_view
+from ..measures import measure
 from ..methods import INNER
-from ..metrics import measure
 from ..models.network import Network
 from ..recipes import RECIPES, Recipe
 from ..teachers import Ledger, import_teacher, load_teacher, train_teacher
+from ..tensors import read_tensors, write_tensors
 from ..training import predict
 from .grid import profile
 from .runs import Run, grouped, needing_teacher

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from ..errors import InputError
-from ..files import read_tensors
 from ..images import Transform
 from ..models import new
 from ..reproducibility import sha256, tensor_bytes
+from ..tensors import read_tensors
 from .weights import read_card
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

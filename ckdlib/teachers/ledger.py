@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import locked, read_tensors, write_tensors
+from ..files import locked
 from ..methods.terms import Shape
 from ..reproducibility import sha256
+from ..tensors import read_tensors, write_tensors
 from ..training.features import Features
 from .answers import checked_answers
 

@@ -16,7 +16,7 @@ from zlib import error as ZlibError
 import torch
 
 from ..errors import InputError
-from ..files import read_tensors
+from ..tensors import read_tensors
 
 AGAIN = "fetch it again"
 UNPACK = "unpack it and name the file inside"

@@ -11,7 +11,7 @@ import torch
 
 from .. import methods
 from ..errors import InputError, OutOfTime, difference
-from ..files import Damaged, read_tensors, write_tensors
+from ..files import Damaged
 from ..images import Dataset, Views
 from ..methods import steps_per_epoch
 from ..models import digest, new
@@ -19,6 +19,7 @@ from ..models.network import Network
 from ..progress import Meter
 from ..recipes import Recipe
 from ..stopping import Pending, deferred
+from ..tensors import read_tensors, write_tensors
 from ..training.loop import Moment, Result, Saved, fit
 from ..training.schedules import planned_steps, start
 from .weights import keep_teacher, weights_path

@@ -15,11 +15,12 @@ from safetensors.torch import save
 from torch import nn
 
 from ..errors import InputError
-from ..files import Damaged, read_metadata, read_tensors, write_json, write_tensors
+from ..files import Damaged, write_json
 from ..images import Dataset, Views
 from ..models import digest, new
 from ..models.network import Network
 from ..reproducibility import device_name, sha256, versions
+from ..tensors import read_metadata, read_tensors, write_tensors
 from ..training.evaluate import validate
 from .foreign import fill, read_checkpoint
 

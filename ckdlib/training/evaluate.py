@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from .. import losses
 from ..errors import choose
 from ..images import Views
-from ..metrics import accuracy
+from ..measures import accuracy
 from ..models.network import Network
 from ..recipes import MONITORS
 

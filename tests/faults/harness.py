@@ -18,9 +18,9 @@ from pathlib import Path
 
 from ckdlib import study
 from ckdlib.errors import InputError
-from ckdlib.files import read_tensors
 from ckdlib.study import grid, open_workspace
 from ckdlib.study.store import Store
+from ckdlib.tensors import read_tensors
 
 METHODS = ("ce", "kd", "fitnets")
 TEACHER_STEPS = 12

@@ -12,15 +12,7 @@ import torch
 from PIL import Image
 
 from ckdlib.errors import InputError, OutOfTime
-from ckdlib.files import (
-    HOST,
-    append_line,
-    read_lines,
-    read_tensors,
-    remove_leftovers,
-    write_json,
-    write_tensors,
-)
+from ckdlib.files import HOST, append_line, read_lines, remove_leftovers, write_json
 from ckdlib.images import cache as cache_room
 from ckdlib.images.decoding import decode_all
 from ckdlib.study import Store, batch
@@ -30,6 +22,7 @@ from ckdlib.study import teachers as rooms
 from ckdlib.study.tasks import resolve
 from ckdlib.teachers import load_teacher, pretraining, train_teacher
 from ckdlib.teachers.ledger import Ledger
+from ckdlib.tensors import read_tensors, write_tensors
 from tests import a_row
 from tests.conftest import BRIEF
 

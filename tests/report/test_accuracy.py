@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ckdlib import report, study
+from ckdlib import images, report, study
 from ckdlib.errors import InputError
 from ckdlib.report import figures, paper
 from ckdlib.report.calls import crossing
-from ckdlib.report.figures.style import METHODS, method_style
+from ckdlib.report.figures.style import CHOSEN, METHODS, method_style
 
 
 def row(method, n, seed, accuracy, **other):
@@ -432,6 +432,17 @@ def test_every_method_has_a_look_of_its_own():
     assert len({(look.colour, look.line) for look in METHODS.values()}) == len(METHODS)
     black_box = [METHODS[method] for method in study.BLACK_BOX]
     assert len({look.marker for look in black_box}) == len(black_box)
+
+
+def test_a_name_is_drawn_by_its_parts():
+    assert method_style("kd:kl=3,labels=2").label == "KD (kl 3, labels 2)"
+    assert method_style("dist@k_centre").label == "DIST, k-centre"
+    assert method_style("ce+spare").label == "labels only (CE), all labels"
+    assert method_style("dist+spare@margin:dist=1").label == (
+        "DIST, all labels, least margin (dist 1)"
+    )
+    chosen = set(images.SELECTIONS) - {images.RANDOM}
+    assert set(CHOSEN) == chosen
 
 
 def test_a_new_method_can_be_drawn():

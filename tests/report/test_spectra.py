@@ -11,13 +11,8 @@ import torch
 
 from ckdlib import report
 from ckdlib.errors import InputError
-from ckdlib.metrics import (
-    class_singular_values,
-    correlation_draws,
-    effective_rank,
-    measure,
-    singular_values,
-)
+from ckdlib.measures import correlation_draws, measure
+from ckdlib.metrics import class_singular_values, effective_rank, singular_values
 from ckdlib.report.spectra import mean_log_spectrum
 from tests.report.test_accuracy import frame, row
 

@@ -8,9 +8,9 @@ import torch
 
 from ckdlib import models, study
 from ckdlib.errors import InputError, RunsFailed
-from ckdlib.files import read_tensors
 from ckdlib.images import Views, split, teacher_view
-from ckdlib.metrics import accuracy, correlation_draws, correlation_gap, singular_values
+from ckdlib.measures import accuracy, correlation_draws
+from ckdlib.metrics import correlation_gap, singular_values
 from ckdlib.study import Store, open_workspace, plan
 from ckdlib.study import runs as study_runs
 from ckdlib.study import student as student_module
@@ -18,6 +18,7 @@ from ckdlib.study import tasks as tasks_module
 from ckdlib.study import teachers as teachers_module
 from ckdlib.study import workspace as workspace_module
 from ckdlib.teachers import load_teacher
+from ckdlib.tensors import read_tensors
 from ckdlib.training.evaluate import predict
 
 CONTRACT = {

@@ -51,6 +51,17 @@ def test_a_student_costs_the_same_however_many_are_done(here, brief, monkeypatch
     assert taken[1] < taken[0] + 0.1
 
 
+def test_who_reads_rows_and_draws_them_loads_no_torch():
+    asked = (
+        "import sys; from pathlib import Path; from ckdlib import report, study; "
+        "from ckdlib.report import answers, figures; "
+        "rows = study.Store(Path('results/pilot')).rows(); "
+        "table = report.frame(rows, 'black_box'); figures.accuracy_curves(report.summary(table)); "
+        "answers.black_box(table); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], cwd=PROJECT).returncode == 0
+
+
 def test_importing_costs_little_beyond_torch():
     code = (
         "import time, torch; started = time.process_time(); import ckdlib, ckdlib.__main__, "

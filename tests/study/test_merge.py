@@ -11,9 +11,10 @@ import torch
 from ckdlib import study
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
-from ckdlib.files import append_line, read_tensors, write_json, write_tensors
+from ckdlib.files import append_line, write_json
 from ckdlib.study import Store, merge, open_workspace
 from ckdlib.teachers import Ledger
+from ckdlib.tensors import read_tensors, write_tensors
 from tests.conftest import BRIEF
 
 

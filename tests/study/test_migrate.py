@@ -9,9 +9,10 @@ import pytest
 from ckdlib import study
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
-from ckdlib.files import read_lines, read_tensors, write_json, write_tensors
+from ckdlib.files import read_lines, write_json
 from ckdlib.study import Store
 from ckdlib.teachers.ledger import Ledger
+from ckdlib.tensors import read_tensors, write_tensors
 
 
 def quiet(line):

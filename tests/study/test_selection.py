@@ -7,10 +7,10 @@ import torch
 
 from ckdlib import study
 from ckdlib.errors import InputError
-from ckdlib.files import read_tensors
 from ckdlib.images import margin, pool, split
 from ckdlib.study import choosing
 from ckdlib.study import student as student_module
+from ckdlib.tensors import read_tensors
 
 
 def quiet(line):

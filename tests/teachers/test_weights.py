@@ -11,10 +11,10 @@ import torch
 
 from ckdlib import models
 from ckdlib.errors import InputError, OutOfTime
-from ckdlib.files import read_tensors
 from ckdlib.images import Views
-from ckdlib.metrics import accuracy
+from ckdlib.measures import accuracy
 from ckdlib.teachers import import_teacher, load_teacher, train_teacher, weights_path
+from ckdlib.tensors import read_tensors
 from ckdlib.training import predict
 from tests.conftest import BRIEF
 

@@ -33,6 +33,8 @@ METHODS = {
     "ce+smoothing": MethodStyle("CE + smoothing", "#7f7f7f", "v", "-."),
     "kd": MethodStyle("KD", "#000000", "o"),
     "kl": MethodStyle("KL, no labels", "#000000", "s", ":"),
+    "hard": MethodStyle("hard labels", "#bb5566", "o", ":"),
+    "hard+kl": MethodStyle("hard labels + KL", "#bb5566", "s", "-."),
     "dkd": MethodStyle("DKD", "#ee3377", "v"),
     "lskd": MethodStyle("LSKD", "#4b61d1", "D"),
     "rld": MethodStyle("RLD", "#44aa99", "^"),
@@ -59,6 +61,14 @@ POOLED = LinearSegmentedColormap.from_list("pooled", ["#f5d690", "#3d2206"])
 BACK = "#b5b5b5"  # of curves that stand back
 TEACHER = MethodStyle("teacher", "#e8cf7a", "", "-")
 
+
+CHOSEN = {  # which images are asked about -> what figures call it
+    "balanced": "balanced classes",
+    "k_centre": "k-centre",
+    "margin": "least margin",
+    "entropy": "most entropy",
+}
+SPARE = "+spare"  # labels of all images
 
 # of methods that the study does not hold
 MARKERS: tuple[Marker, ...] = ("<", ">", "H", "8", (3, 1, 0), (4, 1, 0), (6, 1, 0), (8, 1, 0))
@@ -87,15 +97,23 @@ def _dims(method: str) -> int | None:
 
 
 def _own_style(method: str) -> MethodStyle:
-    base, _, weights = method.partition(":")
     if method in LABELS:
         label = LABELS[method].replace("$", r"\$")  # no formula
     else:
-        label = method_style(base).label if base != method else base
-    if weights:
-        label += f" ({weights.replace('=', ' ').replace(',', ', ')})"
+        label = _composed(method)
     number = int(sha256(method.encode()).hexdigest(), 16)
     return MethodStyle(label, _free_colour(method), MARKERS[number % len(MARKERS)], "-.")
+
+
+def _composed(method: str) -> str:
+    """The label of a name by its parts: base, labels, images, weights."""
+    name, _, weights = method.partition(":")
+    spared, _, select = name.partition("@")
+    base = spared.removesuffix(SPARE)
+    label = method_style(base).label if base != method else base
+    label += ", all labels" if spared != base else ""
+    label += f", {CHOSEN.get(select, select)}" if select else ""
+    return label + (f" ({weights.replace('=', ' ').replace(',', ', ')})" if weights else "")
 
 
 def _free_colour(method: str) -> str:

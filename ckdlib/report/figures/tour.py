@@ -1,13 +1,17 @@
 """Figures of the tour: a teacher call, a comparison, an offset."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from .style import grid_of_panels, method_style
+
+if TYPE_CHECKING:  # who draws rows alone loads no torch
+    from torch import Tensor
 
 
 def teacher_calls(images: Tensor, logits: Tensor, classes: Sequence[str]) -> Figure:
@@ -58,7 +62,8 @@ def offset_blindness(student: Tensor, target: Tensor) -> Figure:
 
     figure, grid = grid_of_panels(1, 1, height=3, width=5)
     offsets = np.linspace(-3, 3, 61)
-    direction = torch.eye(student.shape[1])[0]
+    direction = student.new_zeros(student.shape[1])
+    direction[0] = 1
     for method, loss in (("ckd", ckd), ("mse", mse)):
         how = method_style(method)
         values = [float(loss(student + float(o) * direction, target)) for o in offsets]
