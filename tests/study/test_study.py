@@ -37,8 +37,8 @@ def test_profiles():
         "large_n": 60,
         "fewer_calls": 192,
         "tuning": 324,
-        "spare_labels": 54,
-        "no_labels": 45,
+        "spare_labels": 18,
+        "no_labels": 54,
         "select": 54,
         "protocol": 27,
     }
