@@ -11,10 +11,12 @@ from collections import Counter
 import nbformat
 import pytest
 
+from ckdlib import notebooks, study
 from ckdlib.__main__ import main
 from ckdlib.errors import InputError
+from ckdlib.files import append_line
 from ckdlib.notebooks import ANALYSES, execute
-from tests import PROJECT
+from tests import PROJECT, a_row
 
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
 STRICT = {
@@ -234,7 +236,7 @@ def test_run_all_on_a_tiny_grid(tmp_path):
             "01_teacher-digits-resnet14",
             "01_teacher-digits_cropped-resnet14",
             "02_experiments",
-            *ANALYSES,
+            *(page for page, one in ANALYSES.items() if one in study.profile("quick").experiments),
             "10_verdict",
         )
     )
@@ -267,18 +269,21 @@ def test_run_all_on_a_tiny_grid(tmp_path):
     assert "not yet run" in verdict and ",reproduced" not in verdict
 
 
-def test_run_all_with_one_experiment_and_one_method_makes_its_page_only(tmp_path):
-    done = run_all(
-        tmp_path, "--experiment", "black_box", "--methods", "ce", "--n", "80", "--seeds", "1"
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    made = sorted(path.stem for path in (tmp_path / "notebooks").glob("*.ipynb"))
-    assert made == [
-        "00_tour",
-        "02_experiments",
-        "03_table1_figure2",
-        "10_verdict",
-    ]  # no teacher was asked
+def test_a_batch_of_one_experiment_and_one_method_makes_its_page_only(tmp_path, monkeypatch):
+    made = []
+
+    def instead(source, output, **parameters):
+        made.append(source.stem)
+        if source.stem == "02_experiments":
+            row = {**a_row(), "method": "ce", "teacher_sha256": None, "teacher_calls": 0}
+            append_line(tmp_path / "rows.jsonl", row)
+
+    monkeypatch.setattr(notebooks, "execute", instead)
+    monkeypatch.setattr(notebooks.site, "write", lambda folder: "a report")
+    words = "--experiment black_box --methods ce --n 80 --seeds 1 --results".split()
+    assert main(["batch", *words, str(tmp_path)]) == 0
+    # no teacher was asked
+    assert made == ["00_tour", "02_experiments", "03_table1_figure2", "10_verdict"]
 
 
 def test_run_all_refuses_a_mistake(tmp_path):

@@ -27,6 +27,7 @@ from .calls import (
     table1,
     table1_vs_paper,
 )
+from .chosen import by_chance, selections
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
 from .explorer import explore
@@ -76,6 +77,7 @@ __all__ = [
     "budget",
     "budget_table",
     "budgets",
+    "by_chance",
     "by_n",
     "calls_table",
     "calls_to_reach",
@@ -116,6 +118,7 @@ __all__ = [
     "saved",
     "savings",
     "scaled",
+    "selections",
     "sizes",
     "spectra",
     "summary",

@@ -3,6 +3,7 @@
 Every number comes from rows; one function a page.
 """
 
+from .of_calls import spare_labels, which_images, without_labels
 from .of_ours import fewer_calls, learning_curve, protocol
 from .of_paper import (
     black_box,
@@ -23,6 +24,9 @@ __all__ = [
     "large_n",
     "learning_curve",
     "protocol",
+    "spare_labels",
     "verdict",
+    "which_images",
     "white_box",
+    "without_labels",
 ]

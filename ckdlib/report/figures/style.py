@@ -97,12 +97,10 @@ def _dims(method: str) -> int | None:
 
 
 def _own_style(method: str) -> MethodStyle:
-    if method in LABELS:
-        label = LABELS[method].replace("$", r"\$")  # no formula
-    else:
-        label = _composed(method)
     number = int(sha256(method.encode()).hexdigest(), 16)
-    return MethodStyle(label, _free_colour(method), MARKERS[number % len(MARKERS)], "-.")
+    return MethodStyle(
+        _composed(method), _free_colour(method), MARKERS[number % len(MARKERS)], "-."
+    )
 
 
 def _composed(method: str) -> str:
@@ -110,8 +108,11 @@ def _composed(method: str) -> str:
     name, _, weights = method.partition(":")
     spared, _, select = name.partition("@")
     base = spared.removesuffix(SPARE)
-    label = method_style(base).label if base != method else base
-    label += ", all labels" if spared != base else ""
+    if method in LABELS:
+        label = LABELS[method].replace("$", r"\$")  # no formula
+    else:
+        label = method_style(base).label if base != method else base
+        label += ", all labels" if spared != base else ""
     label += f", {CHOSEN.get(select, select)}" if select else ""
     return label + (f" ({weights.replace('=', ' ').replace(',', ', ')})" if weights else "")
 
