@@ -129,7 +129,7 @@ class _Lines:
 
 
 class _Files:
-    """Teachers, splits, and of runs with a row their logits and weights."""
+    """Teachers, splits, scouts, and of runs with a row their logits and weights."""
 
     def __init__(self, into: Path):
         self.into = into
@@ -146,6 +146,8 @@ class _Files:
             self._copy(folder, path.with_suffix(".json"))
         for path in sorted(folder.glob("splits/*.json")):
             self._add(folder, path, _split_of)
+        for path in sorted(folder.glob("scouts/*.safetensors")):
+            self._copy(folder, path)
         for kind in ("logits", "students"):
             for path in sorted(folder.glob(f"{kind}/*.safetensors")):
                 if path.stem in lines.all or path.stem.startswith("teacher-"):

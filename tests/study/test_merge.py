@@ -258,3 +258,13 @@ def test_runs_that_are_still_trained_are_told(met, tmp_path):
     met["a"].store.marks.take("one")
     merge.merge([met["a"].results], tmp_path / "into", report=told.append)
     assert any("1 runs are still being trained there" in line for line in told)
+
+
+def test_scouts_come_along(here, brief, tmp_path):
+    """Who goes on from the merged folder asks about the same images."""
+    runs = brief(["kd@margin"], n=[40])
+    study.run(runs, here, 1, report=quiet)
+    into = tmp_path / "into"
+    merge.merge([here.results], into, report=quiet)
+    (scout,) = (here.results / "scouts").glob("*.safetensors")
+    assert (into / "scouts" / scout.name).read_bytes() == scout.read_bytes()
