@@ -82,7 +82,7 @@ def _flush(path: Path) -> None:
 
 
 def remove_leftovers(*folders: Path) -> int:
-    """Remove what killed processes left half written; how many files that were.
+    """Remove what killed processes left half written; how many files and folders that were.
 
     Those of living processes of this machine stay, and those of others for a day.
     """
@@ -91,7 +91,10 @@ def remove_leftovers(*folders: Path) -> int:
         for path in folder.rglob(".*.tmp"):
             found = LEFTOVER.fullmatch(path.name)
             if found and _is_dead(path, found["host"], int(found["pid"])):
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
                 removed += 1
     return removed
 

@@ -9,6 +9,7 @@ from ..records import Row
 from ..study.grid import OURS, profile
 from . import paper
 from .accuracy import baseline, mean_differences, summary
+from .estimates import FEWEST_SEEDS
 from .outside import in_order, outside, standing_outside
 from .rows import frame
 from .savings import fresh, savings
@@ -22,7 +23,8 @@ def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:
     str
         A line for each method that has rows, those of the experiment's grid first: mean ± sd over
         seeds at each n (diverged runs are counted beside it); and the method above KD (CKD, where
-        no KD was run), the mean over n, paired, with its 95 % t interval.
+        no KD was run), the mean over n, paired, with its 95 % t interval where there are three
+        seeds or more.
     """
     table = frame(rows, experiment, report=lambda line: None)
     order = profile(table.profile.iloc[0]).experiments[experiment].methods
@@ -74,12 +76,18 @@ def _accuracies(table: pd.DataFrame, order: Sequence[str]) -> str:
         if method == base or (gaps := mean_differences(table, method, base)).empty:
             return ""
         gap = gaps.iloc[0]
+        if gap.seeds < FEWEST_SEEDS:
+            return f"{gap['mean']:+.1f} ({_count(int(gap.seeds))})"
         return _with(gap["mean"], "{:+.1f}", " [{:.1f}, {:.1f}]", gap.low, gap.high)
 
     lines = [["n =", *map(str, calls), f"above `{base}`"], ["---"] * (len(calls) + 2)]
     for name in methods:
         lines.append([f"`{name}`", *(cell(name, n) for n in calls), above(name)])
     return markdown(lines)
+
+
+def _count(seeds: int) -> str:
+    return f"{seeds} seeds" if seeds > 1 else "one seed"
 
 
 def _savings(found: pd.DataFrame) -> str:

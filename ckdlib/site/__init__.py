@@ -1,5 +1,6 @@
 """A report to send: pages, documents and figures as one folder of HTML that needs no network."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..errors import InputError, not_installed
-from ..files import write_json
+from ..files import HOST, remove_leftovers, write_json
 from .contents import Book, chapters, read_notebook
 from .html import page_html
 from .sources import lay_out
@@ -64,7 +65,9 @@ def write(
     book = chapters(results)
     build = _builder(report)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as beside:
+    remove_leftovers(output.parent)
+    mine = f".{HOST}.{os.getpid()}.tmp"
+    with TemporaryDirectory(mine, f".{output.name}.", output.parent) as beside:
         sources, made = Path(beside, "sources"), Path(beside, "html")
         figures = lay_out(book, results, sources)
         build(book, sources, made)

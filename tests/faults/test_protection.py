@@ -68,7 +68,8 @@ def test_leftovers_of_the_living_stay(tmp_path):
     for name in (living, f".b.{HOST}.{dead}.tmp", fresh, old):
         (tmp_path / name).touch()
     os.utime(tmp_path / old, (0, 0))
-    assert remove_leftovers(tmp_path) == 2
+    (tmp_path / f".report.{HOST}.{dead}.tmp" / "html").mkdir(parents=True)
+    assert remove_leftovers(tmp_path) == 3
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living, fresh])
 
 

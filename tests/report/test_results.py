@@ -6,7 +6,7 @@ import pytest
 from ckdlib import report, study
 from ckdlib.__main__ import main
 from ckdlib.study import Store
-from tests import PROJECT
+from tests import PROJECT, a_row
 
 README, RESULTS = (PROJECT / "README.md"), (PROJECT / "docs/results.md")
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six"}
@@ -32,6 +32,17 @@ def test_the_results_hold_what_the_rows_say(capsys):
     text = RESULTS.read_text()
     assert "python -m ckdlib headline\n" in text
     assert printed(capsys) in text
+
+
+def test_two_seeds_have_no_interval():
+    rows = [
+        a_row(
+            run=f"{method}{seed}", method=method, seed=seed, test_accuracy=accuracy, definition={}
+        )
+        for method, accuracy in (("kd", 50.0), ("crd", 53.0))
+        for seed in (1, 2)
+    ]
+    assert report.headline(rows).splitlines()[-1].endswith("| 53.0 ± 0.0 | +3.0 (2 seeds) |")
 
 
 def test_the_committed_figure_was_made_of_these_rows():
