@@ -17,34 +17,30 @@ from ..recipes import Recipe
 from ..records import Row
 from ..report.learning_curve import Curve, fit_curve
 from ..study.batch import train_tasks
+from ..study.evidence import advised
 from ..study.runs import Run, run_name
 from ..study.tasks import Report, Task, check_student
 from ..study.workspace import Workspace
 
 CONTROL = "ce"  # labels only: does the teacher pay?
-# what the study found best (docs/results.md), in the order in which a tie is decided
-OF_FEW_CLASSES = ("kd", "ckd_calibrated")
-OF_MANY_CLASSES = ("ce+ckd+dist", "dist", "kd")
-FEW_CLASSES = 20
 AUTO = "auto"
 CHECKS = 12  # validations of a student along its training, at most
 FEWEST_LEARNED = 8  # pictures of which a point of the learning curve is made
 
 
-def candidates(method: str, classes: int) -> list[str]:
+def candidates(method: str, classes: int, labelled: bool = True) -> list[str]:
     """The methods that are tried, labels alone first.
 
     Parameters
     ----------
     method : str
-        A name, or 'auto'.
+        A name, or 'auto': those that the study would try (`evidence.ADVICE`).
     classes : int
+    labelled : bool
+        Did people give the labels?
     """
-    own: tuple[str, ...]
-    if method == AUTO:
-        own = OF_FEW_CLASSES if classes <= FEW_CLASSES else OF_MANY_CLASSES
-    else:
-        own = (methods.canonical(method),)
+    auto = method == AUTO
+    own = advised(classes, labelled).methods if auto else (methods.canonical(method),)
     return list(dict.fromkeys((CONTROL, *own)))
 
 
@@ -282,8 +278,11 @@ def learn(lesson: Class, calls: int, validated: int, labelled: bool, report: Rep
         Did people give the labels?
     report : callable
     """
-    names = candidates(lesson.schooling.method, len(lesson.dataset.classes))
-    check(names, lesson.schooling.model, len(lesson.dataset.classes), lesson.dataset.transform.crop)
+    classes, schooling = len(lesson.dataset.classes), lesson.schooling
+    names = candidates(schooling.method, classes, labelled)
+    check(names, schooling.model, classes, lesson.dataset.transform.crop)
+    if schooling.method == AUTO:
+        report(f"tried beside {CONTROL}, by the study: {advised(classes, labelled)}")
     rows = lesson.train(names, [lesson.learned], report)
     choice = choose(rows, validated, labelled)
     fewer = lesson.train([choice.row["method"]], curve_sizes(lesson.learned), report)

@@ -345,6 +345,7 @@ def test_no_student_is_a_line():
 def test_what_is_tried():
     assert candidates("auto", 10) == ["ce", "kd", "ckd_calibrated"]
     assert candidates("auto", 100) == ["ce", "ce+ckd+dist", "dist", "kd"]
+    assert candidates("auto", 100, labelled=False)[:2] == ["ce", "dist:labels=0"]
     assert candidates("ce", 100) == ["ce"] and candidates("dist", 2) == ["ce", "dist"]
     assert curve_sizes(1000) == [250, 500] and curve_sizes(20) == [10] and curve_sizes(15) == []
 

@@ -1,0 +1,42 @@
+"""What the study would try: names that exist, and the README's own words."""
+
+import re
+
+import pytest
+
+from ckdlib import methods
+from ckdlib.study.evidence import ADVICE, advised
+from tests import PROJECT
+
+
+@pytest.mark.parametrize("advice", ADVICE)
+def test_every_method_is_one_and_learns_from_logits_alone(advice):
+    for name in advice.methods:
+        assert methods.canonical(name) == name and not methods.get(name).white_box
+    if advice.labels is False:
+        assert "labels" not in methods.get(advice.methods[0]).terms or (
+            methods.get(advice.methods[0]).terms["labels"].weight == 0
+        )
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "first"),
+    [
+        (2, True, "kd"),
+        (20, False, "kd"),
+        (21, True, "ce+ckd+dist"),
+        (1000, True, "ce+ckd+dist"),
+        (100, False, "dist:labels=0"),
+    ],
+)
+def test_by_classes_and_labels(classes, labels, first):
+    assert advised(classes, labels).methods[0] == first
+
+
+def test_the_readme_says_the_same():
+    text = " ".join((PROJECT / "README.md").read_text().split())
+    few, many, _ = ADVICE
+    assert f"`{many.methods[0]}` (labels, comparisons, DIST) takes 17 % [8, 20] fewer calls" in text
+    assert "17 % [8, 20] fewer calls than DIST" in many.found
+    assert re.search(r"With ten classes or fewer, `kd` and `ckd_calibrated` do better", text)
+    assert few.methods == ("kd", "ckd_calibrated")
