@@ -1,5 +1,8 @@
 """The same tuning for all: nine settings of every method, tried on images that no other run uses.
 
+Each is tried once (seed 11), the three best of each method once more (seed 12), and of these the
+one with the best mean of both is the method's: twelve trials a method, whatever it is.
+
 Axes are the weight of what the teacher says (or of the labels, where it says nothing) and a second
 number of the method's: a temperature, the shape of the mixture, another weight. None is the
 method's own value, so that its authors' setting is among the nine.

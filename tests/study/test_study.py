@@ -36,7 +36,7 @@ def test_profiles():
         "cars": 60,
         "large_n": 60,
         "fewer_calls": 192,
-        "tuning": 324,
+        "tuning": 162,
         "spare_labels": 18,
         "no_labels": 54,
         "select": 54,
