@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from itertools import chain
 from typing import NoReturn
 
 from .errors import InputError, OutOfTime, choose
@@ -103,7 +104,8 @@ def headline(args: argparse.Namespace) -> None:
     from . import report
     from .study import Store
 
-    choose("experiment", args.experiment, PROFILES["quick"].experiments)
+    known = chain.from_iterable(size.experiments for size in PROFILES.values())
+    choose("experiment", args.experiment, dict.fromkeys(known))
     rows = Store(args.results).rows()
     print(report.headline(rows, args.experiment))
     if args.experiment == "fewer_calls":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ckdlib import methods
+from ckdlib import methods, study
 from ckdlib.__main__ import main, options_of, parser
 from ckdlib.notebooks import ANALYSES
 from tests import PROJECT, pictures
@@ -155,8 +155,10 @@ def test_the_map_of_the_readme():
         if re.search(r"\| `\d\d_", line)
     ]
     found = {line[1].strip("`"): line[2] for line in lines}
+    quick = study.profile("quick").experiments
     assert found == {
-        name: f"`--experiment {experiment}`" for name, experiment in ANALYSES.items()
+        name: f"`{'' if one in quick else '--profile pilot '}--experiment {one}`"
+        for name, one in ANALYSES.items()
     } | {"10_verdict": found["10_verdict"]}
     for line in lines:
         for test in line[3].split(", "):

@@ -17,10 +17,13 @@ def prose(page):
     return " ".join(page.read_text().split())
 
 
+FAIR = ("no_labels",)  # experiments whose rows stand in results/fair
+
+
 def pilot(experiment):
-    return report.frame(
-        Store(PROJECT / "results/pilot").rows(), experiment, report=lambda line: None
-    )
+    folder = "fair" if experiment in FAIR else "pilot"
+    rows = Store(PROJECT / "results" / folder).rows()
+    return report.frame(rows, experiment, report=lambda line: None)
 
 
 def printed(capsys, *words):
@@ -113,6 +116,20 @@ def test_the_committed_figure_was_made_of_these_rows():
             "kd",
             "calibrated, CKD is {mean:.1f} points [{low:.1f}, {high:.1f}] above KD",
         ),
+        (
+            [README, RESULTS],
+            "no_labels",
+            "dist:labels=0",
+            "dist",
+            "(+{mean:.1f} points [{low:.1f}, {high:.1f}])",
+        ),
+        (
+            [RESULTS],
+            "no_labels",
+            "hard+kl",
+            "hard",
+            "student is {mean:.1f} points [{low:.1f}, {high:.1f}] below `hard+kl`",
+        ),
     ],
 )
 def test_the_pages_say_what_the_rows_say(pages, experiment, method, rival, says):
@@ -200,11 +217,20 @@ def test_cells_are_means_of_rows(capsys):
     )
 
 
-@pytest.mark.parametrize("experiment", ["fewer_calls", "protocol"])
+@pytest.mark.parametrize("experiment", ["fewer_calls", "protocol", *FAIR])
 def test_the_results_hold_their_other_tables(experiment, capsys):
     text = RESULTS.read_text()
-    assert f"python -m ckdlib headline --experiment {experiment}\n" in text
-    assert printed(capsys, "--experiment", experiment).split("\n\n")[-1] in text
+    words = ["--experiment", experiment]
+    words = ["--results", "results/fair", *words] if experiment in FAIR else words
+    assert f"python -m ckdlib headline {' '.join(words)}\n" in text
+    assert printed(capsys, *words).split("\n\n")[-1] in text
+
+
+def test_the_logits_alone_lose_at_many_calls():
+    gaps = report.paired_differences(pilot("no_labels"), "kd")
+    gap = gaps[(gaps.method == "kl") & (gaps.n == 5120)].iloc[0]
+    said = "loses {:.1f} points [{:.1f}, {:.1f}] to KD at n = 5120"
+    assert said.format(-gap["mean"], -gap.high, -gap.low) in prose(RESULTS)
 
 
 def test_the_results_say_what_the_offset_costs_under_the_papers_schedule():

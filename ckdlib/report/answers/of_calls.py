@@ -10,8 +10,9 @@ from ..shown import Answer, made_of
 from .sentences import Sentences, beside, by_pair, decided, name, share, spread
 
 SPARE, ALONE = "+spare", "ce+spare"  # labels of all images, and those alone
-UNLABELLED = (("dist:labels=0", "dist"), ("kl", "kd"))  # a method without labels, and with
-NAMED = (("hard", "kl"), ("hard+kl", "kl"))  # what the teacher's best class is worth
+# methods without labels and the same with them; `hard` takes the teacher's best class instead
+UNLABELLED = (("dist:labels=0", "dist"), ("hard+kl", "kd"))
+BARE = (("kl", "hard+kl"), ("hard", "hard+kl"))  # logits alone, and the best class alone
 
 
 def which_images(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
@@ -84,14 +85,14 @@ def without_labels(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     def tell(part: pd.DataFrame) -> Sentences:
         there = set(part.method)
         lost = [pair for pair in UNLABELLED if set(pair) <= there]
-        named = [pair for pair in NAMED if set(pair) <= there]
-        needs = decided([mean_differences(part, labelled, bare) for bare, labelled in lost])
+        bare = [pair for pair in BARE if set(pair) <= there]
+        needs = decided([mean_differences(part, labelled, without) for without, labelled in lost])
         return [
             f"**{needs}. Without and with labels (mean over n): "
             f"{'; '.join(beside(part, *pair) for pair in lost)}.**",
-            "A teacher that only names a class, and its name beside its logits: "
-            f"{'; '.join(beside(part, *pair) for pair in named)}."
-            if named
+            "Of what a teacher says, its logits alone and the name of its best class alone: "
+            f"{'; '.join(beside(part, *pair) for pair in bare)}."
+            if bare
             else "",
         ]
 
