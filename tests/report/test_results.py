@@ -17,7 +17,7 @@ def prose(page):
     return " ".join(page.read_text().split())
 
 
-FAIR = ("no_labels",)  # experiments whose rows stand in results/fair
+FAIR = ("no_labels", "select")  # experiments whose rows stand in results/fair
 
 
 def pilot(experiment):
@@ -122,6 +122,13 @@ def test_the_committed_figure_was_made_of_these_rows():
             "dist:labels=0",
             "dist",
             "(+{mean:.1f} points [{low:.1f}, {high:.1f}])",
+        ),
+        (
+            [README, RESULTS],
+            "select",
+            "dist",
+            "dist@margin",
+            "{mean:.1f} points [{low:.1f}, {high:.1f}] below chance",
         ),
         (
             [RESULTS],

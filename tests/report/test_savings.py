@@ -6,7 +6,8 @@ import pytest
 
 from ckdlib import study
 from ckdlib.report import figures, fresh
-from ckdlib.report.savings import savings
+from ckdlib.report.figures.style import method_style
+from ckdlib.report.savings import COLUMNS, savings
 
 
 def rows(curves, calls=(80, 160, 320), validation=None):
@@ -186,3 +187,15 @@ def test_the_figure_of_a_training():
         "MSE control",
     ]
     assert plain.get_ylim() == calibrated.get_ylim()
+
+
+def test_a_marker_of_corners_is_a_marker():
+    """Of methods that the study does not hold it is a tuple, which is no data."""
+    names = (f"kd:kl={i}" for i in range(2, 99))
+    name = next(one for one in names if isinstance(method_style(one).marker, tuple))
+    lines = [["a-b", name, "kd", 3, float("nan"), 5, 10.0, 5.0, 15.0, ""]]
+    (panel,) = figures.calls_saved(pd.DataFrame(lines, columns=COLUMNS)).axes
+    (points, _) = panel.lines
+    assert (
+        points.get_xdata().tolist() == [10.0] and points.get_marker() == method_style(name).marker
+    )

@@ -40,7 +40,7 @@ def _saved(panel: Axes, part: pd.DataFrame, heights: np.ndarray, method: str) ->
     """What one method saves against each rival, a line of `part` and a height for each."""
     how = method_style(method)
     panel.hlines(heights, part.low, part.high, color=how.colour, linewidth=1)
-    panel.plot(part.fewer, heights, how.marker, color=how.colour, label=how.label)
+    panel.plot(part.fewer, heights, marker=how.marker, ls="none", color=how.colour, label=how.label)
     for height, line in zip(heights, part.itertuples(), strict=True):
         if line.bound == ">=":
             _at_least(panel, line.fewer, height, how.colour, "→", (5, 0))
