@@ -30,7 +30,7 @@ def calls_saved(cells: pd.DataFrame) -> Figure:
         panel.axvline(0, color="black", linewidth=0.8)
         panel.set_yticks(range(len(rivals)), [method_style(rival).label for rival in rivals])
         what = "% fewer teacher calls than ... at equal accuracy (→: at least)"
-        panel.set(title=titled(pair), xlabel=what)
+        panel.set(title=titled(pair), xlabel=what, ylim=(-0.7, len(rivals) - 0.3))
     if shown:
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
