@@ -324,7 +324,8 @@ def test_truncated_and_changed_files(digits, path, tmp_path):
     content = path.read_bytes()
     for size, why in (
         (100, "expected 5 bytes in a unicodestring4, but only 0 remain"),
-        (2000, "pickle exhausted before seeing STOP"),
+        # inside the pickle, whose numbers for storages are as long as addresses are
+        (2000, "pickle exhausted before seeing STOP|not enough data in stream|expected .* bytes"),
         (len(content) - 1000, "The file might be corrupted"),
     ):
         path.write_bytes(content[:size])
