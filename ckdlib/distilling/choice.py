@@ -56,7 +56,7 @@ def check(names: Sequence[str], student: str, classes: int, side: int) -> None:
         if method.select != RANDOM or method.spare:
             raise InputError(
                 f"method {name}: which pictures are asked about and learned from is `distill`'s "
-                f"own to say; choose {name.partition('@')[0].removesuffix('+spare')}"
+                "own to say; choose one without @ and +spare"
             )
         labels = torch.arange(max(64, classes)) % classes
         check_student(student, name, labels, classes, side)

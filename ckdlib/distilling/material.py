@@ -59,6 +59,11 @@ class Material:
     test: Part | None  # with labels, for what is left; None where there are none
 
     @property
+    def labelled(self) -> bool:
+        """Did people label what is learned from?"""
+        return self.learn.labels is not None
+
+    @property
     def parts(self) -> list[Part]:
         """All there are."""
         return [self.learn, self.validate, *([self.test] if self.test else [])]

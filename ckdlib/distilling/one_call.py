@@ -157,9 +157,8 @@ def distill(
     answers_found = ask(ready, purse, place.device, report)
     dataset = keep(ready, answers_found, place, report)
     lesson = Class(dataset, len(ready.material.learn), schooling, answers_found.digest, place)
-    labelled = ready.material.learn.labels is not None
     validated = len(ready.material.validate)
-    found = learn(lesson, ready.material.shown, validated, labelled, report)
+    found = learn(lesson, ready.material.shown, validated, ready.material.labelled, report)
     made = finish(ready, answers_found, lesson, found, purse)
     saved = made.save(place.results / "student")
     for line in saved.card["told"]:

@@ -91,8 +91,8 @@ def get_ready(
     report(collections.described(own))
     material = collections.cut(calls, schooling.seed, answered)
     count = len(own or asking.classes or ()) or SUPPOSED
-    labelled = material.learn.labels is not None
-    check(candidates(schooling.method, count, labelled), schooling.model, count, side)
+    names = candidates(schooling.method, count, material.labelled)
+    check(names, schooling.model, count, side)
     seen = [part.looked_at(side, report) for part in material.parts]
     transform = Transform(side, side // 8, flip, *scale_of(seen[0].pixels))
     if schooling.model not in models.NAMES:
@@ -113,8 +113,7 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
         lines.append(f"{shown:,} pictures for teacher {own.name[:40]} ({own.about})")
         lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
     material, schooling = ready.material, ready.schooling
-    labelled = material.learn.labels is not None
-    names = candidates(schooling.method, len(ready.classes or ()) or SUPPOSED, labelled)
+    names = candidates(schooling.method, len(ready.classes or ()) or SUPPOSED, material.labelled)
     fewer = len(curve_sizes(len(material.learn)))
     tested = f"{len(material.test):,} test" if material.test else "no further images test"
     lines.append(

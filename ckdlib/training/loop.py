@@ -109,7 +109,8 @@ def fit(
     Raises
     ------
     ValueError
-        If a training with validation is resumed: its past scores are not kept.
+        If a training with validation is resumed: its past scores are not kept; or if answers lack
+        that the method needs.
     """
     if resume and val_views:
         raise ValueError(
@@ -145,6 +146,8 @@ class _Training:
         bfloat16 = precision == "bfloat16"
         self.train_views = train_views
         asked = len(train_views) if teacher_logits is None else len(teacher_logits)
+        if asked != len(train_views) and not method.spare:
+            raise ValueError(f"{asked} answers about {len(train_views)} training images")
         if teacher_logits is not None and asked < len(train_views):
             rest = (0, 0, 0, len(train_views) - asked)
             teacher_logits = pad(teacher_logits, rest, value=nan)  # what no term may look at

@@ -35,7 +35,8 @@ def test_by_classes_and_labels(classes, labels, first):
 
 def test_the_readme_says_the_same():
     text = " ".join((PROJECT / "README.md").read_text().split())
-    few, many, _ = ADVICE
+    few, many, bare = ADVICE
+    assert "(+0.4 points [-0.6, 1.4])" in text and "(+0.4 points [-0.6, 1.4])" in bare.found
     assert f"`{many.methods[0]}` (labels, comparisons, DIST) takes 17 % [8, 20] fewer calls" in text
     assert "17 % [8, 20] fewer calls than DIST" in many.found
     assert re.search(r"With ten classes or fewer, `kd` and `ckd_calibrated` do better", text)
