@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..records import Row
+from ..study.evidence import CLASSES, Advice, advised
 from .advice import recent, rivals_of_best
 from .backtest import test_images
 from .learning_curve import Curve, Prediction, cost, fit_curve, spread
@@ -52,6 +53,8 @@ class Budget:
     has_labels : bool
     alone : Bought or None
         Labels alone, on the same images; None without labels, or without rows near so few calls.
+    advice : Advice or None
+        What the study would try first for such images; None of images that are not its own.
     """
 
     calls: int
@@ -62,6 +65,7 @@ class Budget:
     untold: tuple[str, ...]
     has_labels: bool
     alone: Bought | None
+    advice: Advice | None
 
     @property
     def sentences(self) -> list[str]:
@@ -127,7 +131,7 @@ def budget(
         raise InputError("rows of every method at one n alone make no curve; train them at another")
     lines = rivals_of_best(curved)
     line = min(lines.itertuples(), key=lambda one: abs(log(one.n / calls)))
-    images = test_images(table.test_accuracy)
+    images, classes = test_images(table.test_accuracy), CLASSES.get(table.dataset.iloc[0])
     best = _bought(curved, line.best, calls, images)
     if not best:
         fewest = curved.n.min()
@@ -144,6 +148,7 @@ def budget(
         untold=tuple(line.untold),
         has_labels=has_labels,
         alone=_bought(curved, LABELS, calls, images),
+        advice=advised(classes, has_labels) if classes else None,
     )
 
 
@@ -210,6 +215,8 @@ def _sentences(found: Budget) -> Iterator[str]:
         f"student is expected to reach {_level(best)}"
     )
     yield _others(found)
+    if found.advice:
+        yield f"the study would try {found.advice}"
     yield _labels(found)
     yield _next(found)
     more = f", {found.calls:,} more calls{_money(found, found.calls)}"
@@ -226,8 +233,8 @@ def _others(found: Budget) -> str:
 def _labels(found: Budget) -> str:
     if not found.has_labels:
         return (
-            "without labels the teacher's best class stands in for them; every student here had "
-            "labels too, so that no row says what that costs"
+            "without labels the teacher's best class stands in for them; every student of these "
+            "rows had labels too, so that none says what that costs"
         )
     if not found.alone:
         return f"labels alone ({LABELS}): no rows of so few calls"

@@ -1,7 +1,7 @@
 """Which methods the study would try first, as data: by classes and labels, and on what that rests.
 
-`ckdlib.distill` tries them where nobody names a method, and says why; the README's first lines are
-held to them by a test.
+`ckdlib.distill` tries them where nobody names a method, and says why; what a budget buys
+(`report.budget`) names them; the README's first lines are held to them by a test.
 """
 
 from dataclasses import dataclass
@@ -47,6 +47,8 @@ ADVICE = (
         limits="CIFAR-100, one small pair, n = 320 to 5120, a short training",
     ),
 )
+
+CLASSES = {"digits": 10, "digits_cropped": 10, "cifar100": 100, "stanford_cars": 196}
 
 
 def advised(classes: int, labels: bool) -> Advice:

@@ -10,6 +10,7 @@ from ckdlib import report, study
 from ckdlib.errors import InputError
 from ckdlib.report import fit_curve
 from ckdlib.report.figures import budget as draw
+from ckdlib.study.evidence import advised
 from ckdlib.report.figures.style import METHODS
 from tests import PROJECT
 
@@ -69,6 +70,7 @@ def test_the_sentences(pilot):
         r"1,000 calls cost 2\.00; ce\+ckd\+dist is best in rows of n = 1,280: a new student is "
         r"expected to reach 32\.6 % \[29\.7, 35\.6\]",
         "not significantly below it: none; no seeds in common to say: crd, kd, rkd, mixup, ce",
+        re.escape(f"the study would try {advised(100, True)}"),
         r"labels alone \(ce\), on the same images: 11\.6 % \[8\.4, 15\.4\], beyond its rows "
         r"\(n = 1,280 to 5,120\)",
         r"the next call buys 0\.014 points: at that rate a point takes 72 calls, 0\.14 in your "
@@ -110,6 +112,13 @@ def test_labels_alone_are_told_where_there_are_rows_and_labels(pilot):
     assert bare.alone is None and any("without labels" in line for line in bare.sentences)
     alone = pilot[pilot.method.isin(["ce", "mixup"])]
     assert report.budget(alone, 2000, has_labels=False).best.method == "mixup"
+
+
+def test_what_the_study_would_try_is_of_these_classes_and_labels(pilot, quick):
+    assert report.budget(pilot, 2000, has_labels=False).advice == advised(100, False)
+    assert report.budget(quick, 100).advice == advised(10, True)
+    own = report.budget(pilot.assign(dataset="birds"), 2000)
+    assert own.advice is None and not any("would try" in line for line in own.sentences)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from ckdlib import methods
-from ckdlib.study.evidence import ADVICE, advised
+from ckdlib import images, methods, study
+from ckdlib.study.evidence import ADVICE, CLASSES, advised
 from tests import PROJECT
 
 
@@ -31,6 +31,14 @@ def test_every_method_is_one_and_learns_from_logits_alone(advice):
 )
 def test_by_classes_and_labels(classes, labels, first):
     assert advised(classes, labels).methods[0] == first
+
+
+def test_every_dataset_of_the_grid_has_a_number_of_classes(tmp_path):
+    grids = [grid for size in study.PROFILES.values() for grid in size.experiments.values()]
+    named = {size.dataset for size in study.PROFILES.values()} | {grid.dataset for grid in grids}
+    assert named - {None, "cifar100_development"} == set(CLASSES)
+    for name in ("digits", "digits_cropped"):
+        assert len(images.load_dataset(name, tmp_path, tmp_path).classes) == CLASSES[name]
 
 
 def test_the_readme_says_the_same():
