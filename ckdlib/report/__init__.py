@@ -22,7 +22,6 @@ from .calls import (
     calls_table,
     calls_to_reach,
     check_target,
-    printed_points,
     reductions,
     table1,
     table1_vs_paper,
@@ -34,6 +33,7 @@ from .explorer import explore
 from .learning_curve import PRIOR, Curve, Prediction, Prior, fit_curve
 from .outside import in_order, outside
 from .paper import CLAIMS
+from .printed import WITH_VALIDATION, above_printed, printed_points, readings
 from .readme import headline, saved
 from .rows import (
     about,
@@ -57,11 +57,13 @@ from .spectra import (
     teacher_curves,
 )
 from .statistics import interval
+from .tuning import finalists, trials, tuned, worth
 
 __all__ = [
     "CLAIMS",
     "PRIOR",
     "RULE",
+    "WITH_VALIDATION",
     "Answer",
     "Bought",
     "Budget",
@@ -69,6 +71,7 @@ __all__ = [
     "Prediction",
     "Prior",
     "about",
+    "above_printed",
     "accuracies",
     "accuracies_beside",
     "advise",
@@ -92,6 +95,7 @@ __all__ = [
     "directions",
     "evidence",
     "explore",
+    "finalists",
     "fit_curve",
     "fit_priors",
     "flatness",
@@ -112,6 +116,7 @@ __all__ = [
     "paired_differences",
     "printed_points",
     "ranks",
+    "readings",
     "reductions",
     "rivals_of_best",
     "rows_of_experiment",
@@ -125,6 +130,9 @@ __all__ = [
     "table1",
     "table1_vs_paper",
     "teacher_curves",
+    "trials",
+    "tuned",
     "verdicts",
     "with_measures",
+    "worth",
 ]

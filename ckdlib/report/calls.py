@@ -232,17 +232,6 @@ def _price(cell, thousands: bool) -> str:
     return f"{text(cell.calls)} [{text(cell.low)}, {text(cell.high)}]"
 
 
-def printed_points() -> pd.DataFrame:
-    """The points of the paper's curves that its Table 1 prints: pair, method, n, mean accuracy."""
-    lines = []
-    for pair, methods in paper.TABLE1.items():
-        for method, prices in methods.items():
-            for target, price in zip(paper.TABLE1_TARGETS, prices, strict=True):
-                if price is not None:
-                    lines.append([pair, method, 1000 * price, float(target)])
-    return pd.DataFrame(lines, columns=["pair", "method", "n", "mean"])
-
-
 def table1_vs_paper(table: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
     """The paper's Table 1 and ours, in thousands of calls.
 

@@ -336,3 +336,18 @@ def test_rows_that_are_not_there(tmp_path, capsys):
     assert "no rows of experiment 'black_box'" in capsys.readouterr().err
     assert main(["headline", "--experiment", "foo"]) == 2
     assert "unknown experiment 'foo'" in capsys.readouterr().err
+
+
+def test_how_far_the_papers_networks_are_from_its_curves():
+    rows = Store(PROJECT / "results/paper").rows()
+    read = report.readings(report.frame(rows, "black_box", report=lambda line: None))
+    calls, images = (read.droplevel("pair")[name] for name in read)
+    others = calls.drop("mixup").dropna()
+    said = (
+        "the means be {ckd_pairs:.1f} (CKD), {dist:.1f} (DIST), {kd:.1f} (KD), {crd:.1f} (CRD) "
+        "above and {rkd:.1f} (RKD) below its curves"
+    ).format(**images.abs())
+    assert images.rkd < 0 < images[["ckd_pairs", "dist", "kd", "crd"]].min()
+    assert f"{said}, instead of {others.min():.1f} to {others.max():.1f} above" in prose(RESULTS)
+    assert "Mixup is 5 or more below either way" in prose(RESULTS)
+    assert max(calls.mixup, images.mixup) < -4.95

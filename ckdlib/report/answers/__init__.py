@@ -11,18 +11,22 @@ from .of_paper import (
     dimensionality,
     flatness,
     large_n,
+    printed,
     verdict,
     white_box,
 )
+from .of_tuning import equal_tuning
 
 __all__ = [
     "black_box",
     "correlations",
     "dimensionality",
+    "equal_tuning",
     "fewer_calls",
     "flatness",
     "large_n",
     "learning_curve",
+    "printed",
     "protocol",
     "spare_labels",
     "verdict",

@@ -9,6 +9,8 @@ from .. import paper
 from ..accuracy import baseline, mean_accuracies, mean_differences, paired_differences
 from ..calls import calls_table, reductions
 from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES, Evidence
+from ..outside import titled
+from ..printed import READINGS, TABLE1, readings
 from ..rows import about
 from ..shown import Answer, made_of
 from .parts import best_baseline, best_of_all, lead, speaks_of
@@ -187,6 +189,33 @@ def verdict(
         )
     made = [f"{name}: {about(table)}" for name, table in evidence.items()] or ["no rows yet"]
     return Answer("\n\n".join(lines), f"*Made of {'; '.join(made)}.*")
+
+
+def printed(evidence: Evidence) -> str:
+    """Which reading of the paper's n brings our accuracies nearer to its printed curves.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Of the paper's study.
+    """
+    if TABLE1 not in evidence:
+        return "No rows yet of the networks whose curves the paper prints."
+    told = []
+    for pair, found in readings(evidence[TABLE1]).groupby("pair"):
+        methods = found.droplevel("pair").reindex(paper.TABLE1[str(pair)])
+        both = methods.dropna().abs()
+        nearer = (both[READINGS[1]] < both[READINGS[0]]).sum()
+        gaps = []
+        for reading, above in methods.items():
+            points = [f"{name(one)} {gap:+z.1f}" for one, gap in above.dropna().items()]
+            gaps.append(f"{reading}: {', '.join(points) or 'none known'}")
+        told.append(
+            f"**{titled(str(pair))}: for {nearer} of {len(both)} methods ours are nearer to the "
+            "paper's curve if its n counts the validation images too.** Points above the curve, "
+            f"the mean over n, if it counts {'; '.join(gaps)}."
+        )
+    return once("\n\n".join(told))
 
 
 def _reached(part: pd.DataFrame, targets: Sequence[float]) -> Sentences:

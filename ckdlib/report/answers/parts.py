@@ -24,14 +24,14 @@ def best_baseline(part: pd.DataFrame) -> str | None:
     return None if means.empty else means.sort_values("mean").method.iloc[-1]
 
 
-def best_of_all(part: pd.DataFrame) -> str:
+def best_of_all(part: pd.DataFrame, of_what: str = "Best of all") -> str:
     """The best method at each n, with its accuracy."""
     lines = rivals_of_best(part[part.status == "done"])
     told = []
     for method, mine in lines.groupby("best", sort=False):
         levels = ", ".join(f"{accuracy:.1f}" for accuracy in mine.accuracy)
         told.append(f"{name(method)} at n = {listed(mine.n)} ({levels} %)")
-    return f"Best of all: {'; '.join(told)}."
+    return f"{of_what}: {'; '.join(told)}."
 
 
 def speaks_of(table: pd.DataFrame) -> tuple[str, ...]:

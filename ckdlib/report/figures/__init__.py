@@ -9,9 +9,11 @@ try:
     from .curves import accuracy_curves, history
     from .dots import comparisons, differences, dots, flatness
     from .forecasts import coverage, forecasts
+    from .printed import printed
     from .singular_values import spectra
     from .style import ordered, pooled, save, style
     from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
+    from .trials import trials
 except ModuleNotFoundError as error:
     raise not_installed(error.name, "figures", "report") from None
 
@@ -32,9 +34,11 @@ __all__ = [
     "offset_blindness",
     "ordered",
     "pooled",
+    "printed",
     "save",
     "saving_curves",
     "spectra",
     "style",
     "teacher_calls",
+    "trials",
 ]

@@ -1,0 +1,60 @@
+"""The answer of the page on equal tuning."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from ..accuracy import mean_differences
+from ..shown import Answer, made_of
+from ..tuning import worth
+from .parts import best_of_all
+from .sentences import Sentences, beside, by_pair, decided
+
+# with comparisons, and the same without any
+COMPARING = (("ckd_calibrated", "mse"), ("ce+ckd+dist", "dist"))
+
+
+def equal_tuning(
+    table: pd.DataFrame, best: Mapping[str, str], missing: Sequence[str] = ()
+) -> Answer:
+    """Does comparing help once all are tuned alike, which method is best, what is tuning worth?
+
+    Parameters
+    ----------
+    table : DataFrame
+        A frame, see `rows.frame`, of methods with their authors' settings and their tuned ones.
+    best : mapping
+        Method -> its tuned setting.
+    missing : sequence of str
+    """
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        there = set(part.method)
+        pairs = [(best[one], best[other]) for one, other in COMPARING if {one, other} <= set(best)]
+        asked = [pair for pair in pairs if set(pair) <= there]
+        if not asked:
+            return ["**Undecided: no rows of tuned methods with and without comparisons.**"]
+        helps = decided([mean_differences(part, *pair) for pair in asked])
+        told = "; ".join(beside(part, *pair) for pair in asked)
+        tuned = part[part.method.isin(best.values())]
+        return [
+            f"**{helps}. With and without comparisons, all tuned alike (mean over n): {told}.**",
+            best_of_all(tuned, "Best of all that are tuned"),
+            best_of_all(part[part.method.isin(best)], "With their authors' settings"),
+            _worth(part, best),
+        ]
+
+    return Answer(by_pair(table, tell), made_of(table, missing))
+
+
+def _worth(part: pd.DataFrame, best: Mapping[str, str]) -> str:
+    """How many methods tuning helps, and which most."""
+    gaps = worth(part, best)
+    if gaps.empty:
+        return ""
+    most = gaps.loc[gaps["mean"].idxmax()]
+    return (
+        f"Of {len(gaps)} methods whose tuned setting is not their authors', tuning helps "
+        f"{(gaps.low > 0).sum()} and harms {(gaps.high < 0).sum()}, by their intervals; it is "
+        f"worth most to one: {beside(part, most.method, most.above)}."
+    )

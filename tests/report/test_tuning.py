@@ -1,0 +1,133 @@
+"""Which setting tuning finds, by hand; what is said and drawn of it."""
+
+from math import isnan
+
+import pytest
+
+from ckdlib import report
+from ckdlib.report import answers, figures
+from tests.report.test_accuracy import frame, row
+
+FIRST = {"kd": 20, "kd:kl=4": 26, "kd:kl=16": 24, "kd:kl=2": 25, "ce": 14, "ce:labels=3": 12}
+AGAIN = {"kd:kl=4": 22, "kd:kl=16": 28, "kd:kl=2": 21, "ce": 13, "ce:labels=3": 16}
+
+
+def rows(**changes):
+    return [row(one, 40, 11, value, **changes) for one, value in FIRST.items()] + [
+        row(one, 40, 12, value, **changes) for one, value in AGAIN.items()
+    ]
+
+
+@pytest.fixture
+def tried():
+    return report.trials(frame(rows()))
+
+
+def test_the_best_of_those_that_were_tried_again(tried):
+    assert tried.setting.tolist() == [
+        *("ce:labels=3", "ce"),
+        *("kd:kl=16", "kd:kl=4", "kd:kl=2", "kd"),
+    ]
+    assert tried.accuracy.tolist() == [14, 13.5, 26, 24, 23, 20]
+    assert tried["first"].tolist() == [12, 14, 24, 26, 25, 20]
+    assert tried.seeds.tolist() == [2, 2, 2, 2, 2, 1]
+    assert tried["rank"].tolist() == [1, 2, 1, 2, 3, 4]
+
+
+def test_a_worse_setting_that_was_tried_again_ranks_before_one_that_was_not():
+    worse = report.trials(frame([*rows(), row("kd:kl=9", 40, 11, 99.0)]))
+    assert worse[worse.method == "kd"].setting.iloc[0] == "kd:kl=16"
+
+
+def test_the_three_best_of_the_first_seed_are_tried_again(tried):
+    assert report.finalists(tried) == ["ce:labels=3", "ce", "kd:kl=16", "kd:kl=4", "kd:kl=2"]
+
+
+def test_what_tuning_wins_is_counted_on_the_seed_of_all_settings(tried):
+    found = report.tuned(tried).set_index("method")
+    assert found.index.tolist() == ["kd", "ce"]
+    assert found.setting.tolist() == ["kd:kl=16", "ce:labels=3"]
+    assert found.accuracy.tolist() == [26, 14]
+    assert found.authors.tolist() == [20, 14]
+    assert found.won.tolist() == [4, -2]
+    assert found.tried.tolist() == [4, 2]
+
+
+def test_without_the_authors_setting_nothing_is_said_of_what_it_wins():
+    found = report.tuned(report.trials(frame([row("kd:kl=4", 40, 11, 20.0)])))
+    assert isnan(found.won.iloc[0]) and isnan(found.authors.iloc[0])
+
+
+def test_a_setting_that_diverged_is_the_worst():
+    gone = row("kd:kl=99", 40, 11, None, status="diverged") | {"val_accuracy": None}
+    tried = report.trials(frame([*rows(), gone]))
+    last = tried[tried.method == "kd"].iloc[-1]
+    assert (last.setting, last.accuracy) == ("kd:kl=99", 0)
+
+
+def test_the_figure_marks_all_the_best_and_the_authors(tried):
+    panel = figures.trials(tried).axes[0]
+    every, best, own = (one.get_offsets()[:, 0].tolist() for one in panel.collections)
+    assert sorted(every) == sorted(FIRST.values())
+    assert best == [12, 24] and own == [14, 20]
+    heights = [one.get_offsets()[:, 1].tolist() for one in panel.collections[1:]]
+    assert heights == [[1, 2], [1, 2]]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["KD", "labels only (CE)"]
+    assert figures.trials(tried[:0]).axes[0].texts
+
+
+MSE, CKD = "mse:teacher=5", "ckd_calibrated:teacher=20"
+BEST = {"kd": "kd:kl=16", "mse": MSE, "ckd_calibrated": CKD, "ce": "ce"}
+
+
+def told(levels):
+    """The answer of methods that have these accuracies with seeds 1, 2, 3, at two n."""
+    lines = [
+        row(method, n, seed, accuracy)
+        for method, accuracies in levels.items()
+        for n in (40, 80)
+        for seed, accuracy in enumerate(accuracies, 1)
+    ]
+    return answers.equal_tuning(frame(lines), BEST).found
+
+
+LEVELS = {
+    "ce": (10, 10, 10),
+    "kd": (20, 20, 20),
+    "kd:kl=16": (26, 27, 28),
+    "mse": (21, 21, 21),
+    MSE: (24, 24, 24),
+    "ckd_calibrated": (23, 23, 23),
+    CKD: (25, 26, 27),
+}
+
+
+@pytest.mark.parametrize(
+    ("compared", "says"),
+    [
+        ((25.5, 26, 26.5), f"Yes. {{}}: `{CKD}` is 2.0 points [0.8, 3.2] above `{MSE}`"),
+        ((20, 21, 22), f"No. {{}}: `{CKD}` is 3.0 points [0.5, 5.5] below `{MSE}`"),
+        (
+            (24, 25, 26),
+            f"Undecided. {{}}: `{CKD}` and `{MSE}` cannot be told apart (+1.0 [-1.5, +3.5])",
+        ),
+    ],
+)
+def test_does_comparing_help_where_all_are_tuned(compared, says):
+    with_and_without = "With and without comparisons, all tuned alike (mean over n)"
+    found = told(LEVELS | {CKD: compared})
+    assert found.startswith(f"**{says.format(with_and_without)}.** Best of all that are tuned: ")
+
+
+def test_which_is_best_and_what_tuning_is_worth():
+    assert told(LEVELS).endswith(
+        "Best of all that are tuned: `kd:kl=16` at n = 40, 80 (27.0, 27.0 %). "
+        "With their authors' settings: `ckd_calibrated` at n = 40, 80 (23.0, 23.0 %). "
+        "Of 3 methods whose tuned setting is not their authors', tuning helps 3 and harms 0, by "
+        "their intervals; it is worth most to one: `kd:kl=16` is 7.0 points [4.5, 9.5] above `kd`."
+    )
+
+
+def test_one_that_is_not_tuned_yet_is_left_out():
+    assert "Of 1 methods" not in told({"ce": (1, 2, 3), **{one: LEVELS[one] for one in (MSE, CKD)}})
+    assert told({"kd": (1, 2, 3)}).startswith("**Undecided: no rows of tuned methods")
