@@ -4,8 +4,9 @@ from math import inf, nan
 
 import pytest
 
+from ckdlib import reproducibility
 from ckdlib.records import Measures, Row, fault
-from tests import a_row
+from tests import PROJECT, a_row
 
 
 def test_a_committed_row_is_one():
@@ -36,3 +37,19 @@ def test_measures_of_a_teacher_lack_what_only_students_have():
     line = {"run": "teacher 0", "raw": [1.0, None], "centred": [1], "by_class": []}
     assert fault(line, Measures) == ""
     assert fault(line | {"raw": 3.0}, Measures) == "raw is 3.0"
+
+
+def test_a_row_names_the_code_that_made_it_and_not_what_only_reads_rows(tmp_path, monkeypatch):
+    library = tmp_path / "ckdlib"
+    monkeypatch.setattr(reproducibility, "__file__", str(library / "reproducibility.py"))
+    digest = reproducibility.code_version.__wrapped__
+    for part in ("training", *reproducibility.READERS):
+        assert (PROJECT / "ckdlib" / part / "__init__.py").is_file()
+        (library / part).mkdir(parents=True)
+        (library / part / "new.py").write_text("old")
+    first = digest()
+    for part in reproducibility.READERS:
+        (library / part / "new.py").write_text("new")
+    assert digest() == first
+    (library / "training/new.py").write_text("new")
+    assert digest() != first
