@@ -161,7 +161,7 @@ def distill(args: argparse.Namespace) -> None:
     for name in ("classes", "teacher_classes"):
         if len(listed := given.get(name, [])) == 1:
             given[name] = listed[0].split(",")
-    for name in ("validation", "test", "flip", "dry_run"):
+    for name in ("validation", "test", "flip", "spare_labels", "dry_run"):
         given[name] = getattr(args, name)
     make(args.images, args.teacher, args.calls, args.folder, **given)
 

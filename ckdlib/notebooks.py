@@ -30,6 +30,7 @@ ANALYSES = {
     "12_protocol": "protocol",
     "14_learning_curve": "fewer_calls",
     "16_which_images": "select",
+    "17_spare_labels": "spare_labels",
     "18_without_labels": "no_labels",
 }
 VERDICT = "10_verdict"

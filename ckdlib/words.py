@@ -163,6 +163,12 @@ def _own_options(command: Callable[..., argparse.ArgumentParser]) -> None:
         made.add_argument(f"--{name}", type=folder, help="folder of further images, with labels")
     made.add_argument("--dry-run", action="store_true", help="calls and cost, and nothing more")
     made.add_argument("--no-flip", dest="flip", action="store_false", help="never mirror pictures")
+    made.add_argument(
+        "--no-spare-labels",
+        dest="spare_labels",
+        action="store_false",
+        help="never learn labels of pictures that the teacher is not asked about",
+    )
     for name, kind, help in DISTILL:
         many = "+" if name.endswith("classes") else None
         flag = f"--{name.replace('_', '-')}"
@@ -194,7 +200,7 @@ DISTILL: tuple[tuple[str, type, str], ...] = (
     ("wait", float, "seconds before the second attempt (default 1)"),
     ("price", float, "of a call, in your money"),
     ("budget", float, "for all calls of the folder, in money; in calls without a price"),
-    ("steps", int, "of each student's training (default 2400)"),
+    ("steps", int, "of each student's training (default 2400, and each picture 15 times)"),
     ("learning_rate", float, "of students (default 0.05)"),
     ("seed", int, "of the choice of pictures, views and weights (default 1)"),
     ("device", str, "cpu or cuda (default: cuda where there is one)"),

@@ -1,19 +1,17 @@
 """Students of a few methods, and which of them is chosen on the validation images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import NamedTuple
 
 import torch
 from scipy.stats import binomtest
-from torch import nn
 
 from .. import methods, models
 from ..errors import InputError
 from ..images import RANDOM, Dataset
 from ..methods import Problem
-from ..recipes import Recipe
 from ..records import Row
 from ..report.learning_curve import Curve, fit_curve
 from ..study.batch import train_tasks
@@ -21,14 +19,14 @@ from ..study.evidence import advised
 from ..study.runs import Run, run_name
 from ..study.tasks import Report, Task, check_student
 from ..study.workspace import Workspace
+from .material import SPARED
+from .schooling import AUTO, Schooling
 
-CONTROL = "ce"  # labels only: does the teacher pay?
-AUTO = "auto"
-CHECKS = 12  # validations of a student along its training, at most
+CONTROLS = CONTROL, ALL_LABELS = "ce", "ce+spare"  # labels only: does the teacher pay?
 FEWEST_LEARNED = 8  # pictures of which a point of the learning curve is made
 
 
-def candidates(method: str, classes: int, labelled: bool = True) -> list[str]:
+def candidates(method: str, classes: int, labelled: bool = True, spare: bool = False) -> list[str]:
     """The methods that are tried, labels alone first.
 
     Parameters
@@ -38,14 +36,29 @@ def candidates(method: str, classes: int, labelled: bool = True) -> list[str]:
     classes : int
     labelled : bool
         Did people give the labels?
+    spare : bool
+        And those of further pictures?
     """
-    auto = method == AUTO
-    own = advised(classes, labelled).methods if auto else (methods.canonical(method),)
-    return list(dict.fromkeys((CONTROL, *own)))
+    if method == AUTO:
+        own = advised(classes, labelled, spare).methods
+    else:
+        own = (methods.canonical(method),)
+    control = ALL_LABELS if any(methods.get(one).spare for one in own) else CONTROL
+    return list(dict.fromkeys((control, *own)))
 
 
-def check(names: Sequence[str], student: str, classes: int, side: int) -> None:
-    """Refuse methods or a student that cannot learn from logits about such images."""
+def check(names: Sequence[str], student: str, classes: int, side: int, spare: bool = False) -> None:
+    """Refuse methods or a student that cannot learn from logits about such images.
+
+    Parameters
+    ----------
+    names : sequence of str
+    student : str
+    classes, side : int
+        Of the images, and of them as students get them, in pixels.
+    spare : bool
+        Are there further pictures whose labels can be learned?
+    """
     for name in names:
         method = methods.get(name)
         if method.white_box:
@@ -53,10 +66,15 @@ def check(names: Sequence[str], student: str, classes: int, side: int) -> None:
                 f"method {name} needs the teacher's feature maps, and this teacher gives answers; "
                 "choose one that sees logits alone (docs/methods.md)"
             )
-        if method.select != RANDOM or method.spare:
+        if method.select != RANDOM:
             raise InputError(
-                f"method {name}: which pictures are asked about and learned from is `distill`'s "
-                "own to say; choose one without @ and +spare"
+                f"method {name}: which pictures are asked about is `distill`'s own to say; choose "
+                "one without @"
+            )
+        if method.spare and not spare:
+            raise InputError(
+                f"method {name} learns the labels of pictures that the teacher is not asked about, "
+                f"and takes them from {SPARED} times as many as calls; choose one without +spare"
             )
         labels = torch.arange(max(64, classes)) % classes
         check_student(student, name, labels, classes, side)
@@ -83,67 +101,6 @@ def score(percent: float, images: int) -> Score:
     return Score(percent, low, high, images)
 
 
-def name_of(student: str | Callable[[int], nn.Module]) -> str:
-    """The name of a student's network, one's own added to those that are known."""
-    if isinstance(student, str):
-        return student
-    if isinstance(student, nn.Module) or not callable(student):
-        raise InputError(
-            f"a student cannot be {type(student).__name__}; give a name, or a function of the "
-            "number of classes that makes a new nn.Module"
-        )
-    name = getattr(student, "__name__", type(student).__name__).strip("<>")
-    models.add(name, student)
-    return name
-
-
-@dataclass(frozen=True)
-class Schooling:
-    """How students learn.
-
-    Parameters
-    ----------
-    model : str
-        The name of the student's network.
-    method : str
-        A name, or 'auto'.
-    steps : int
-    learning_rate : float
-    seed : int
-    jobs : int, optional
-    """
-
-    model: str
-    method: str = AUTO
-    steps: int = 2400
-    learning_rate: float = 0.05
-    seed: int = 1
-    jobs: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "jobs"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} = {value}: give at least 1")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate = {self.learning_rate}: give a positive number")
-        if self.seed < 0:
-            raise InputError(f"seed = {self.seed}: give 0 or more")
-        if self.method != AUTO:
-            methods.get(self.method)
-        models.maker(self.model)
-
-    @property
-    def recipe(self) -> Recipe:
-        """Of each student."""
-        return Recipe(
-            schedule="one_cycle",
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            checks=max(c for c in range(1, CHECKS + 1) if self.steps % c == 0),
-        )
-
-
 @dataclass(frozen=True)
 class Class:
     """What the students of one distillation share.
@@ -151,8 +108,9 @@ class Class:
     Parameters
     ----------
     dataset : Dataset
-        Training images: the `learned` that the teacher was shown, then those that validate.
-    learned : int
+        Training images: the `learned` that the teacher was shown, the `validated` on which students
+        are chosen, then those whose labels alone are learned.
+    learned, validated : int
     schooling : Schooling
     teacher_sha256 : str
         Of the teacher's answers.
@@ -161,6 +119,7 @@ class Class:
 
     dataset: Dataset
     learned: int
+    validated: int
     schooling: Schooling
     teacher_sha256: str
     workspace: Workspace
@@ -183,18 +142,19 @@ class Class:
     def task(self, name: str, n: int) -> Task:
         """The student of one method that learns from the first n pictures."""
         source = str(self.dataset.source[0])
-        model, seed, recipe = self.schooling.model, self.schooling.seed, self.schooling.recipe
+        every = torch.arange(len(self.dataset.train))
+        recipe = self.schooling.recipe(len(every) - self.validated)
+        model, seed = self.schooling.model, self.schooling.seed
         run = Run("own", "distill", source, "teacher", model, name, n, seed, recipe)
         identity = run.identity(self.dataset, self.teacher_sha256, self.workspace.precision)
         key = run_name({"teacher": run.teacher} | identity)
-        every = torch.arange(len(self.dataset.train))
         return Task(
             run,
             key,
             identity,
             self.dataset,
             every[:n],
-            every[self.learned :],
+            every[self.learned :][: self.validated],
             methods.get(name),
             models.maker(model),
         )
@@ -213,7 +173,9 @@ class Choice(NamedTuple):
 
 
 def choose(rows: Sequence[Row], images: int, labelled: bool = True) -> Choice:
-    """The best on the validation images; labels alone where they are clearly better.
+    """The best on the validation images; labels alone where they are clearly better, and labels of
+    all pictures where they are better at all: few answers beside many labels may harm
+    (docs/results.md).
 
     Two students of accuracy p on the same m images differ by 1.96 sqrt(2 p (1 - p) / m) or more
     once in twenty times by chance, at most.
@@ -233,22 +195,24 @@ def choose(rows: Sequence[Row], images: int, labelled: bool = True) -> Choice:
     """
     if not rows:
         raise InputError("no student could be trained: all of them diverged; try another method")
-    control = next((row for row in rows if row["method"] == CONTROL), None)
-    taught = [row for row in rows if row["method"] != CONTROL] or list(rows)
+    control = next((row for row in rows if row["method"] in CONTROLS), None)
+    taught = [row for row in rows if row["method"] not in CONTROLS] or list(rows)
     best = max(taught, key=lambda row: row["val_accuracy"])
     share = best["val_accuracy"] / 100
     margin = 196 * sqrt(2 * max(share * (1 - share), 0.25 / images) / images)
+    unsure = f"differences under {margin:.1f} points are not certain there"
     told = (
         f"kept: {best['method']}, {best['val_accuracy']:.1f} % of {images:,} validation images, "
-        f"best of {len(taught)}; differences under {margin:.1f} points are not certain there"
+        f"best of {len(taught)}; {unsure}"
     )
     if control is None or control is best:
         return Choice(best, told)
     gap = best["val_accuracy"] - control["val_accuracy"]
     alone = "labels alone" if labelled else "the teacher's best classes alone"
     found = f"{alone}: {control['val_accuracy']:.1f} %"
-    if gap < -margin:
-        return Choice(control, f"kept: {found}, above {best['method']} by {-gap:.1f} points")
+    if gap < (0 if control["method"] == ALL_LABELS else -margin):
+        told = f"kept: {found}, above {best['method']} by {-gap:.1f} points"
+        return Choice(control, f"{told}; {unsure}" if -gap <= margin else told)
     sure = "the teacher's answers pay" if gap > margin else "that the teacher pays is not certain"
     return Choice(best, f"{told}; {found}, so {sure}")
 
@@ -264,7 +228,7 @@ class Found(NamedTuple):
     tested: int  # images that accuracies are of
 
 
-def learn(lesson: Class, calls: int, validated: int, labelled: bool, report: Report) -> Found:
+def learn(lesson: Class, calls: int, labelled: bool, report: Report) -> Found:
     """Train, choose, and train the chosen method on fewer pictures.
 
     Parameters
@@ -272,20 +236,21 @@ def learn(lesson: Class, calls: int, validated: int, labelled: bool, report: Rep
     lesson : Class
     calls : int
         That were made, those about images that validate among them.
-    validated : int
-        Images that validate.
     labelled : bool
         Did people give the labels?
     report : callable
     """
     classes, schooling = len(lesson.dataset.classes), lesson.schooling
-    names = candidates(schooling.method, classes, labelled)
-    check(names, schooling.model, classes, lesson.dataset.transform.crop)
+    spare = len(lesson.dataset.train) > lesson.learned + lesson.validated
+    names = candidates(schooling.method, classes, labelled, spare)
+    check(names, schooling.model, classes, lesson.dataset.transform.crop, spare)
     if schooling.method == AUTO:
-        report(f"tried beside {CONTROL}, by the study: {advised(classes, labelled)}")
+        report(f"tried beside {names[0]}, by the study: {advised(classes, labelled, spare)}")
     rows = lesson.train(names, [lesson.learned], report)
-    choice = choose(rows, validated, labelled)
-    fewer = lesson.train([choice.row["method"]], curve_sizes(lesson.learned), report)
+    choice = choose(rows, lesson.validated, labelled)
+    kept = choice.row["method"]
+    sizes = [] if kept == ALL_LABELS else curve_sizes(lesson.learned)  # it learns the same from all
+    fewer = lesson.train([kept], sizes, report)
     tested, points = len(lesson.dataset.test), [*fewer, choice.row]
     bought = [round(row["n"] * calls / lesson.learned) for row in points]
     curve = None

@@ -12,9 +12,10 @@ from ..study.workers import only_once
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
-from .choice import AUTO, Class, Schooling, learn, name_of
+from .choice import Class, learn
 from .material import open_material
 from .ready import get_ready, plan
+from .schooling import AUTO, Schooling, name_of
 from .steps import ask, finish, keep
 from .student import Student
 
@@ -45,7 +46,8 @@ def distill(
     wait: float = 1.0,
     price: float | None = None,
     budget: float | None = None,
-    steps: int = 2400,
+    spare_labels: bool = True,
+    steps: int | None = None,
     learning_rate: float = 0.05,
     seed: int = 1,
     device: str | None = None,
@@ -105,8 +107,11 @@ def distill(
         Of a call, in your money.
     budget : float, optional
         For all calls of the folder, in money; in calls without a price.
-    steps : int
-        Of each student's training.
+    spare_labels : bool
+        Where pictures with labels are left over, four times the calls or more: learn the labels of
+        those that neither validate nor test?
+    steps : int, optional
+        Of each student's training; 2400, and as many as it takes to see each picture 15 times.
     learning_rate : float
     seed : int
         Of the choice of pictures, views and weights.
@@ -147,7 +152,9 @@ def distill(
     place = open_workspace(folder, device=device)
     purse = Purse(place.results / "answers", price, budget)
     collections = open_material(images, validation, test, report)
-    ready = get_ready(collections, asking, schooling, calls, classes, size, flip, report)
+    ready = get_ready(
+        collections, asking, schooling, calls, classes, size, flip, spare_labels, report
+    )
     if dry_run:
         for line in plan(ready, purse):
             report(line)
@@ -156,9 +163,15 @@ def distill(
     remove_leftovers(place.results)
     answers_found = ask(ready, purse, place.device, report)
     dataset = keep(ready, answers_found, place, report)
-    lesson = Class(dataset, len(ready.material.learn), schooling, answers_found.digest, place)
-    validated = len(ready.material.validate)
-    found = learn(lesson, ready.material.shown, validated, ready.material.labelled, report)
+    lesson = Class(
+        dataset,
+        len(ready.material.learn),
+        len(ready.material.validate),
+        schooling,
+        answers_found.digest,
+        place,
+    )
+    found = learn(lesson, ready.material.shown, ready.material.labelled, report)
     made = finish(ready, answers_found, lesson, found, purse)
     saved = made.save(place.results / "student")
     for line in saved.card["told"]:

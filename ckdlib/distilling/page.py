@@ -67,10 +67,9 @@ def _lines(lines: Sequence[str]) -> str:
 
 
 def _table(found: Found, lesson: Class) -> str:
-    validated = len(lesson.dataset.train) - lesson.learned
     lines = ["<table><tr><th>method<th>pictures<th>validation %<th>test %<th>seconds"]
     for row in [*found.rows, *found.fewer]:
-        checked = score(row["val_accuracy"], validated)
+        checked = score(row["val_accuracy"], lesson.validated)
         tested = score(row["test_accuracy"], found.tested)
         lines.append(
             f"<tr><td>{escape(row['method'])}<td>{row['n']:,}<td>{checked}<td>{tested}"

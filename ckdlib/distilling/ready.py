@@ -14,8 +14,9 @@ from ..images.pictures import Seen
 from ..teachers.answer_files import AnswerFile
 from ..teachers.purse import Purse
 from .asking import Asking
-from .choice import Schooling, candidates, check, curve_sizes
-from .material import Collections, Material
+from .choice import candidates, check, curve_sizes
+from .material import SPARE_BYTES, Collections, Material
+from .schooling import Schooling
 from .student import Program, exported
 
 Report = Callable[[str], None]
@@ -36,8 +37,8 @@ class Ready:
     schooling : Schooling
     classes : tuple of str, optional
         Of the images; None where nobody names any.
-    seen : list of Seen
-        Of the pictures to learn from, to validate on and, where there are any, to test on.
+    seen : dict of Seen
+        Of each part of the material, by its name.
     transform : Transform
         How students get pictures.
     """
@@ -47,13 +48,13 @@ class Ready:
     source: Any
     schooling: Schooling
     classes: tuple[str, ...] | None
-    seen: list[Seen]
+    seen: dict[str, Seen]
     transform: Transform
 
     @property
     def shown(self) -> list[Seen]:
         """Of the parts that the teacher is asked about."""
-        return self.seen[: len(self.material.shown_parts)]
+        return [self.seen[name] for name in self.material.asked]
 
     @property
     def file(self) -> AnswerFile | None:
@@ -69,6 +70,7 @@ def get_ready(
     classes: Sequence[str] | None,
     size: int | None,
     flip: bool,
+    spare_labels: bool,
     report: Report,
 ) -> Ready:
     """Open, divide and check everything; see `distill`.
@@ -89,12 +91,16 @@ def get_ready(
         own = own or source.classes
     asking.check_classes(own)
     report(collections.described(own))
-    material = collections.cut(calls, schooling.seed, answered)
+    wanted = spare_labels and schooling.learns_spare_labels
+    most = SPARE_BYTES // (3 * side**2) if wanted else 0
+    material = collections.cut(calls, schooling.seed, answered, most)
+    if material.spare:
+        report(f"{len(material.spare):,} further pictures: their labels alone are learned")
     count = len(own or asking.classes or ()) or SUPPOSED
-    names = candidates(schooling.method, count, material.labelled)
-    check(names, schooling.model, count, side)
-    seen = [part.looked_at(side, report) for part in material.parts]
-    transform = Transform(side, side // 8, flip, *scale_of(seen[0].pixels))
+    names = candidates(schooling.method, count, material.labelled, material.spare is not None)
+    check(names, schooling.model, count, side, material.spare is not None)
+    seen = {name: part.looked_at(side, report) for name, part in material.parts.items()}
+    transform = Transform(side, side // 8, flip, *scale_of(seen["learn"].pixels))
     if schooling.model not in models.NAMES:
         exported(Program(models.new(schooling.model, count), transform), side)
     return Ready(material, asking, source, schooling, own, seen, transform)
@@ -113,12 +119,13 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
         lines.append(f"{shown:,} pictures for teacher {own.name[:40]} ({own.about})")
         lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
     material, schooling = ready.material, ready.schooling
-    names = candidates(schooling.method, len(ready.classes or ()) or SUPPOSED, material.labelled)
+    count = len(ready.classes or ()) or SUPPOSED
+    names = candidates(schooling.method, count, material.labelled, material.spare is not None)
     fewer = len(curve_sizes(len(material.learn)))
     tested = f"{len(material.test):,} test" if material.test else "no further images test"
     lines.append(
         f"{len(material.learn):,} pictures to learn from, {len(material.validate):,} validate, "
         f"{tested}; {len(names) + fewer} students {schooling.model} of {ready.transform.crop} "
-        f"pixels, {schooling.steps} steps each ({', '.join(names)})"
+        f"pixels, {schooling.recipe(material.taught).steps} steps each ({', '.join(names)})"
     )
     return lines

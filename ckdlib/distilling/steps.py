@@ -9,13 +9,12 @@ from torch import Tensor
 from .. import models
 from ..images import Dataset, Images, load_dataset
 from ..images.packed import write_packed
-from ..images.pictures import Seen
 from ..reproducibility import sha256, tensor_bytes, versions
 from ..study.workspace import Workspace
 from ..teachers.purse import Purse
 from ..tensors import read_tensors
 from .answering import Answers, asked, looked_up, understood
-from .choice import CONTROL, Class, Found, score
+from .choice import CONTROLS, Class, Found, score
 from .material import Part
 from .ready import Ready
 from .student import Program, Student
@@ -43,15 +42,19 @@ def ask(ready: Ready, purse: Purse, device: str, report: Report) -> Answers:
 
 def keep(ready: Ready, answers: Answers, place: Workspace, report: Report) -> Dataset:
     """The images as one file, and the logits where students find them."""
-    material = ready.material
-    learn = Images(ready.seen[0].pixels, _labels(material.learn, answers.logits))
+    material, seen = ready.material, ready.seen
+    learn = Images(seen["learn"].pixels, _labels(material.learn, answers.logits))
     further = answers.logits[len(learn) :]
-    validate = test = Images(ready.seen[1].pixels, _labels(material.validate, further))
-    _tell_copies("validation", ready.seen[0], ready.seen[1], report)
+    validate = test = Images(seen["validate"].pixels, _labels(material.validate, further))
+    parts, learned = [learn, validate], seen["learn"].keys
+    if material.spare is not None:
+        parts.append(Images(seen["spare"].pixels, _given(material.spare)))
+        learned = torch.cat([learned, seen["spare"].keys])
+    _tell_copies("validation", learned, seen["validate"].keys, report)
     if material.test is not None:
-        test = Images(ready.seen[2].pixels, _given(material.test))
-        _tell_copies("test", ready.seen[0], ready.seen[2], report)
-    train = Images(*(torch.cat(both) for both in zip(_both(learn), _both(validate), strict=True)))
+        test = Images(seen["test"].pixels, _given(material.test))
+        _tell_copies("test", learned, seen["test"].keys, report)
+    train = Images(*map(torch.cat, zip(*map(_both, parts), strict=True)))
     held = (*_both(train), *_both(test))
     name = sha256(*map(tensor_bytes, held), str((answers.classes, ready.transform)))[:16]
     path = place.results / "images" / f"{name}.safetensors"
@@ -76,11 +79,11 @@ def _given(part: Part) -> Tensor:
     return part.labels
 
 
-def _tell_copies(what: str, learned: Seen, others: Seen, report: Report) -> None:
-    copies = int(torch.isin(others.keys, learned.keys).sum())
+def _tell_copies(what: str, learned: Tensor, others: Tensor, report: Report) -> None:
+    copies = int(torch.isin(others, learned).sum())
     if copies:
         report(
-            f"WARNING: {copies:,} of the {len(others.keys):,} {what} images are among those "
+            f"WARNING: {copies:,} of the {len(others):,} {what} images are among those "
             f"learned from: the {what} accuracy is too high"
         )
 
@@ -98,8 +101,8 @@ def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: P
     if material.test is not None:
         scores = {"test": score(row["test_accuracy"], len(material.test))} | scores
         expected = "accuracy on test images that nothing was chosen on"
-        if other := next((one for one in found.rows if one["method"] == CONTROL), None):
-            expected += f" ({CONTROL}, labels alone: {other['test_accuracy']:.1f} %)"
+        if other := next((one for one in found.rows if one["method"] in CONTROLS), None):
+            expected += f" ({other['method']}, labels alone: {other['test_accuracy']:.1f} %)"
     first = next(iter(scores.values()))
     shown = material.shown
     told = [found.choice.told, f"expected: {first}, {expected}"]
@@ -113,6 +116,7 @@ def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: P
         "takes": f"uint8 images [B, {dataset.transform.crop}, {dataset.transform.crop}, 3]",
         "method": row["method"],
         "calls": shown,
+        "labels": material.taught if material.labelled else 0,
         "cost": purse.cost(shown) if ready.file is None else None,
         "scores": {name: one._asdict() for name, one in scores.items()},
         "told": told,

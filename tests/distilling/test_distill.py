@@ -17,7 +17,9 @@ from ckdlib import distill, models
 from ckdlib.__main__ import main
 from ckdlib.distilling.choice import candidates, choose, curve_sizes, score
 from ckdlib.distilling.material import open_material
+from ckdlib.distilling.schooling import Schooling
 from ckdlib.errors import InputError
+from ckdlib.study.workspace import open_workspace
 from tests import PROJECT
 from tests.distilling import Counting, brief, some
 
@@ -197,7 +199,7 @@ def folder(place, digits, count=40, by_class=True):
     return place
 
 
-@pytest.mark.parametrize("part", [0, 1, 2])  # to learn from, to validate, to test on
+@pytest.mark.parametrize("part", ["learn", "validate", "test"])
 def test_a_broken_picture_is_named_before_any_call(digits, tmp_path, part):
     place = folder(tmp_path / "digits", digits)
     broken = place / open_material(place, None, None, print).cut(16, seed=1).parts[part].names[0]
@@ -295,7 +297,7 @@ def test_pictures_are_divided_once_and_nested(digits):
     material = open_material(some(digits, 100), None, None, print)
     small, large = (material.cut(calls, 1) for calls in (16, 40))
     for one in (small, large):
-        parts = [part.index.tolist() for part in one.parts]
+        parts = [part.index.tolist() for part in one.parts.values()]
         assert sorted(sum(parts, [])) == list(range(100))  # each once
         assert len(parts[1]) == len(parts[0]) // 4
     assert small.learn.index.tolist() == large.learn.index.tolist()[:16]
@@ -306,6 +308,62 @@ def test_pictures_are_divided_once_and_nested(digits):
         assert one.shown == calls and len(one.validate) == calls // 5 and one.test is None
     assert set(small.learn.index.tolist()) < set(large.learn.index.tolist())
     assert not set(large.learn.index.tolist()) & set(large.validate.index.tolist())
+
+
+def test_labels_of_what_is_left_over_are_learned_where_it_is_much(digits):
+    material = open_material(some(digits, 200), None, None, print)
+    plain, rich = material.cut(16, 1), material.cut(16, 1, spare=1000)
+    for name in ("learn", "validate"):
+        assert plain.parts[name].index.equal(rich.parts[name].index)
+    assert plain.spare is None and len(plain.test) == 180
+    assert (len(rich.test), len(rich.spare), rich.taught) == (90, 90, 106)
+    every = torch.cat([part.index for part in rich.parts.values()])
+    assert sorted(every.tolist()) == list(range(200))  # each once
+    assert len(material.cut(16, 1, spare=10).spare) == 10
+    assert material.cut(40, 1, spare=1000).spare is None  # 150 are left, not 4 times 40
+    tested = open_material(some(digits, 200), None, some(digits, 30), print)
+    assert len(tested.cut(16, 1, spare=1000).spare) == 180
+    bare = open_material(some(digits, 200)[0], None, None, print)
+    assert bare.cut(16, 1, spare=1000).spare is None
+
+
+def test_a_student_of_spare_labels_costs_no_call_more(digits, tmp_path):
+    said, teacher = [], Counting(digits)
+    images = some(digits, 200)
+    given = {"method": "kd+spare", "report": said.append}
+    student = brief(images, teacher, 16, tmp_path, **given)
+    assert teacher.shown == student.card["calls"] == 16 and student.card["labels"] == 106
+    assert "90 further pictures: their labels alone are learned" in said
+    methods = {row["method"] for row in open_workspace(tmp_path).store.rows()}
+    assert methods == {"ce+spare", "kd+spare"}
+    assert student.scores["test"]["images"] == 90
+    assert "(ce+spare, labels alone: " in student.card["told"][1]
+    refused(tmp_path, r"takes them from 4 times as many as calls; choose one without \+spare",
+            images, Counting(digits), 16, method="kd+spare", spare_labels=False)  # fmt: skip
+
+
+def test_a_test_picture_among_the_spare_labels_is_told(digits, tmp_path):
+    said = []
+    images, test = some(digits, 200), some(digits, 200)
+    given = {"test": test, "method": "kd+spare", "report": said.append}
+    brief(images, Counting(digits), 16, tmp_path, **given)
+    assert any("of the 200 test images are among those learned" in line for line in said)
+    (line,) = (line for line in said if "test images are among those learned" in line)
+    assert int(line.split()[1]) >= 190
+
+
+def test_labels_alone_have_no_learning_curve_over_calls(digits, tmp_path):
+    student = brief(some(digits, 200), Counting(digits), 16, tmp_path, method="ce+spare")
+    assert not any("twice the calls" in line for line in student.card["told"])
+    assert len(open_workspace(tmp_path).store.rows()) == 1
+
+
+def test_as_many_steps_as_see_each_picture_15_times():
+    assert Schooling("resnet8").recipe(10_000).steps == 2400
+    recipe = Schooling("resnet8").recipe(50_000)
+    assert recipe.checks == 1  # the last weights are kept
+    assert 15 <= recipe.steps * 64 / 50_000 < 15.02
+    assert Schooling("resnet8", steps=7).recipe(50_000).steps == 7
 
 
 def test_the_interval_is_wilsons():
@@ -328,6 +386,10 @@ def row(method, accuracy):
     ([("ce", 60), ("kd", 80)], 100, "kd", "labels alone: 60.0 %, so the teacher's answers pay"),
     ([("ce", 80), ("kd", 60)], 100, "ce", "kept: labels alone: 80.0 %, above kd by 20.0 points"),
     ([("ce", 73), ("kd", 60)], 100, "kd", "that the teacher pays is not certain"),
+    ([("ce+spare", 52), ("kd+spare", 50)], 100, "ce+spare",
+     "kept: labels alone: 52.0 %, above kd.spare by 2.0 points; differences under 13.9 points"),
+    ([("ce+spare", 90), ("kd+spare", 50)], 100, "ce+spare", "by 40.0 points$"),
+    ([("ce+spare", 50), ("kd+spare", 50)], 100, "kd+spare", "that the teacher pays is not certain"),
     ([("ce", 50), ("kd", 100)], 2, "kd", "under 69.3 points"),
     ([("ce", 50)], 10, "ce", "best of 1"),
 ])  # fmt: skip
@@ -346,6 +408,9 @@ def test_what_is_tried():
     assert candidates("auto", 10) == ["ce", "kd", "ckd_calibrated"]
     assert candidates("auto", 100) == ["ce", "ce+ckd+dist", "dist", "kd"]
     assert candidates("auto", 100, labelled=False)[:2] == ["ce", "dist:labels=0"]
+    assert candidates("auto", 100, spare=True) == ["ce+spare", "dist+spare", "kd+spare"]
+    assert candidates("auto", 10, spare=True) == ["ce+spare", "kd+spare"]
+    assert candidates("kd", 10, spare=True) == ["ce", "kd"]
     assert candidates("ce", 100) == ["ce"] and candidates("dist", 2) == ["ce", "dist"]
     assert curve_sizes(1000) == [250, 500] and curve_sizes(20) == [10] and curve_sizes(15) == []
 
@@ -386,7 +451,7 @@ def test_a_script_without_a_guard_asks_once_and_ends(tmp_path):
 
 
 def test_words(digits, tmp_path, capsys):
-    place = folder(tmp_path / "digits", digits)
+    place = folder(tmp_path / "digits", digits, count=48)
     (tmp_path / "mine_in_words.py").write_text(
         "def teach(x):\n    return x.float().mean((1, 2, 3))[:, None].repeat(1, 10)\n"
     )
@@ -401,6 +466,11 @@ def test_words(digits, tmp_path, capsys):
     words += ["--calls", "16", "--steps", "2", "--method", "kd", "--results", f"{tmp_path}/out"]
     assert main([*words, "--dry-run", "--price", "2"]) == 0
     assert "16 calls (32.00 at 2 each); 0 made before" in capsys.readouterr().out
+    fewer = [*words, "--calls", "8", "--method", "auto", "--dry-run"]
+    assert main(fewer) == 0
+    assert "19 further pictures: their labels alone are learned" in capsys.readouterr().out
+    assert main([*fewer, "--no-spare-labels"]) == 0
+    assert "further pictures" not in capsys.readouterr().out
     assert main([*words, "--budget", "15"]) == 2
     assert "error: 16 calls more than the 0" in capsys.readouterr().err
     assert main([*words, "--device", "cpu"]) == 0
