@@ -37,7 +37,8 @@ ADVICE = (
         ("dist+spare", "kd+spare"),
         most_classes=inf,
         labels=True,
-        found="beside labels of all images 5,120 answers gain 4.0 points [2.9, 5.1]; of 1,280 nothing was found",
+        found="beside labels of all images 5,120 answers gain 4.0 points [2.9, 5.1]; of 1,280 "
+        "nothing was found",
         limits="CIFAR-100, one small pair, 12,000 steps",
         spare=True,
     ),

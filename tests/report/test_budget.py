@@ -10,8 +10,8 @@ from ckdlib import report, study
 from ckdlib.errors import InputError
 from ckdlib.report import fit_curve
 from ckdlib.report.figures import budget as draw
-from ckdlib.study.evidence import advised
 from ckdlib.report.figures.style import METHODS
+from ckdlib.study.evidence import advised
 from tests import PROJECT
 
 
