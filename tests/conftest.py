@@ -2,6 +2,7 @@
 temporary folder.
 """
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,13 @@ def pytest_collection_modifyitems(items):
 def _from_the_project(monkeypatch):
     """Tests find committed rows and notebooks wherever pytest was called."""
     monkeypatch.chdir(PROJECT)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left_open():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -378,3 +378,20 @@ def test_what_five_times_the_steps_are_worth():
     few, many = (told(won[n]).replace(" points", "") for n in (1280, 5120))
     assert f"DIST {few} points at n = 1280, {many} at 5120" in prose(README)
     assert f"by {few} points at n = 1280 and by {many} at n = 5120" in prose(RESULTS)
+
+
+def test_the_last_weights_of_one_cycle_are_better_than_those_of_the_best_validation():
+    store = Store(PROJECT / "results/fair")
+    kept = {row["run"]: row for row in store.rows()}
+    last = {line["run"]: line for line in store.history() if line["step"] == 2400}
+    won = [line["test_accuracy"] - kept[run]["test_accuracy"] for run, line in last.items()]
+    seen = [line for line in store.history() if line["step"] == kept[line["run"]]["best_step"]]
+    assert [line["test_accuracy"] for line in seen] == [
+        kept[line["run"]]["test_accuracy"] for line in seen
+    ]
+    said = (
+        f"of {len(won)} students that were followed (KD and DIST, n = 320 and 1280, seeds 7 to 9) "
+        f"by {sum(won) / len(won):.1f} points on the mean, {max(won):.1f} at most, never less."
+    )
+    assert min(won) == 0 and said in prose(PROJECT / "docs/departures.md")
+    assert f"{sum(one > 0 for one in won)} of {len(won)} had kept" in prose(PROJECT / "LOG.md")

@@ -88,6 +88,7 @@ def test_a_scout_out_of_time_leaves_nothing(here, brief):
 def test_distill_chooses_its_own_images():
     from ckdlib.distilling.choice import check
 
-    for name in ("kd@margin", "kd+spare"):
-        with pytest.raises(InputError, match="`distill`'s own"):
+    for name, says in (("kd@margin", "`distill`'s own"), ("kd+spare", "choose one without .spare")):
+        with pytest.raises(InputError, match=says):
             check(["ce", name], "resnet8", 10, 8)
+    check(["ce", "kd+spare"], "resnet8", 10, 8, spare=True)
