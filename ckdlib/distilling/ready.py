@@ -37,6 +37,8 @@ class Ready:
     schooling : Schooling
     classes : tuple of str, optional
         Of the images; None where nobody names any.
+    names : list of str
+        Of the methods that are tried, as far as the number of classes is known.
     seen : dict of Seen
         Of each part of the material, by its name.
     transform : Transform
@@ -48,6 +50,7 @@ class Ready:
     source: Any
     schooling: Schooling
     classes: tuple[str, ...] | None
+    names: list[str]
     seen: dict[str, Seen]
     transform: Transform
 
@@ -103,7 +106,7 @@ def get_ready(
     transform = Transform(side, side // 8, flip, *scale_of(seen["learn"].pixels))
     if schooling.model not in models.NAMES:
         exported(Program(models.new(schooling.model, count), transform), side)
-    return Ready(material, asking, source, schooling, own, seen, transform)
+    return Ready(material, asking, source, schooling, own, names, seen, transform)
 
 
 def plan(ready: Ready, purse: Purse) -> list[str]:
@@ -119,9 +122,7 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
         lines.append(f"{shown:,} pictures for teacher {own.name[:40]} ({own.about})")
         lines.append(f"{purse.bill(missing)}; {purse.calls:,} made before")
     material, schooling = ready.material, ready.schooling
-    count = len(ready.classes or ()) or SUPPOSED
-    names = candidates(schooling.method, count, material.labelled, material.spare is not None)
-    fewer = len(curve_sizes(len(material.learn)))
+    names, fewer = ready.names, len(curve_sizes(len(material.learn)))
     tested = f"{len(material.test):,} test" if material.test else "no further images test"
     lines.append(
         f"{len(material.learn):,} pictures to learn from, {len(material.validate):,} validate, "
