@@ -61,6 +61,17 @@ class Method:
         pairs = self.sampler is pair_batches or (self.spare and self.needs_teacher)
         return 2 if pairs and self.forward is not forward_mixed else 1
 
+    @property
+    def pulls(self) -> tuple[float, float]:
+        """Weights of labels and teacher in the mean that calibration sets: those of the two squared
+        errors, whose sum has its least there. Equal ones where nothing is set, but measured.
+        """
+        labels, teacher = (
+            float(self.terms[name].weight) if name in self.terms else 0.0
+            for name in (LABELS, "teacher")
+        )
+        return (labels, teacher) if self.calibrated and labels + teacher else (1.0, 1.0)
+
     def helpers(self, problem: Problem) -> nn.ModuleDict:
         """What is trained beside the student.
 
@@ -125,6 +136,7 @@ class Method:
         known |= {"mixing": self.mixing} if self.mixing != 1 else {}
         known |= {"select": self.select} if self.select != RANDOM else {}
         known |= {"spare": True} if self.spare else {}
+        known |= {"pulls": list(self.pulls)} if self.pulls[0] != self.pulls[1] else {}
         return known | {"code": digest(*self.own, losses.VERSIONS)} if self.origin else known
 
     @property

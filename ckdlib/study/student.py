@@ -19,7 +19,6 @@ from ..records import SCHEMA, Measures, Probe, Row
 from ..reproducibility import code_version, device_name, versions
 from ..tensors import read_tensors, write_tensors
 from ..training import Moment, Progress, Result, fit, predict, validate
-from ..training.evaluate import TARGET_WEIGHTS
 from ..training.features import Features
 from .tasks import Task
 from .workspace import Workspace
@@ -42,13 +41,14 @@ class StudentInputs(NamedTuple):
     teacher_logits: Tensor | None  # [n, C]; None for methods that need no teacher
     features: Features | None
     asked_views: Views  # of the images that the teacher was shown
+    pulls: tuple[float, float]  # see `Method.pulls`
 
     def offset(self, net: nn.Module) -> Tensor | None:
         """[C]: what calibration would add to the logits; None without answers."""
         if self.teacher_logits is None:
             return None
         labels = self.asked_views.labels
-        target = losses.joint_target(labels, self.teacher_logits, *TARGET_WEIGHTS)
+        target = losses.joint_target(labels, self.teacher_logits, *self.pulls)
         return losses.calibration_offset(predict(net, self.asked_views), target)
 
 
@@ -121,15 +121,17 @@ def _inputs(task: Task, workspace: Workspace) -> StudentInputs:
         spare = others(len(dataset.train), task.train_index, task.val_index)
         train_views = views(torch.cat([task.train_index, spare]))
     val_views = views(task.val_index)
-    test_views = _test_views(dataset, workspace.device)
+    test_views, pulls = _test_views(dataset, workspace.device), task.method.pulls
     if not task.teacher_sha256:
-        return StudentInputs(train_views, val_views, test_views, None, None, asked_views)
+        return StudentInputs(train_views, val_views, test_views, None, None, asked_views, pulls)
     ledger = workspace.ledger(dataset, task.teacher_sha256, task.run.seed)
     teacher_logits = ledger.kept(task.train_index).to(device)
     features = None
     if task.method.white_box:
         features = ledger.kept_features(task.train_index, device)
-    return StudentInputs(train_views, val_views, test_views, teacher_logits, features, asked_views)
+    return StudentInputs(
+        train_views, val_views, test_views, teacher_logits, features, asked_views, pulls
+    )
 
 
 @cache

@@ -11,9 +11,6 @@ from ..measures import accuracy
 from ..models.network import Network
 from ..recipes import MONITORS
 
-# labels, teacher: of the calibration's mean target, as in the CKD loss
-TARGET_WEIGHTS = (1.0, 1.0)
-
 
 @torch.no_grad()
 def predict(net: nn.Module, views: Views, bfloat16: bool = False, batch: int = 500) -> Tensor:
@@ -42,11 +39,15 @@ def validate(
 
 @torch.no_grad()
 def calibrate(
-    net: Network, train_views: Views, teacher_logits: Tensor, bfloat16: bool = False
+    net: Network,
+    train_views: Views,
+    teacher_logits: Tensor,
+    pulls: tuple[float, float] = (1.0, 1.0),
+    bfloat16: bool = False,
 ) -> None:
     """Shift the classifier's bias so that the mean error over the training images is zero.
 
-    It costs no teacher call.
+    It costs no teacher call. `pulls`: see `Method.pulls`.
     """
-    target = losses.joint_target(train_views.labels, teacher_logits, *TARGET_WEIGHTS)
+    target = losses.joint_target(train_views.labels, teacher_logits, *pulls)
     net.head.bias.add_(losses.calibration_offset(predict(net, train_views, bfloat16), target))

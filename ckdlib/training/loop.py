@@ -170,7 +170,7 @@ class _Training:
         self.calibration = self.validation = None
         if method.calibrated and teacher_logits is not None:
             self.calibration = GraphReplay(
-                lambda _: calibrate(net, train_views, teacher_logits, bfloat16),
+                lambda _: calibrate(net, train_views, teacher_logits, method.pulls, bfloat16),
                 device,
                 fixed=net.fixed,
             )

@@ -60,7 +60,7 @@ class OneCycle:
     def observe(self, score: float) -> ScheduleSignal:
         self.rounds += 1
         improved = score >= self.best
-        self.best = max(score, self.best)
+        self.best = score if improved else self.best  # a score of nan changes nothing
         return ScheduleSignal(improved, stop=self.rounds == self.recipe.checks)
 
 
@@ -84,7 +84,7 @@ class Milestones:
 
     def observe(self, score: float) -> ScheduleSignal:
         self.epoch += 1
-        return ScheduleSignal(stop=self.epoch >= self.recipe.max_epochs)
+        return ScheduleSignal(improved=True, stop=self.epoch >= self.recipe.max_epochs)
 
 
 Schedule = Plateau | OneCycle | Milestones

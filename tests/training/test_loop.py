@@ -181,12 +181,36 @@ def test_calibration_makes_the_mean_error_zero_and_changes_no_comparison(parts):
     )
 
 
-def test_a_calibrated_method_is_calibrated_before_it_is_validated(parts):
-    net = fit(parts, replace(SHORT, checks=1), method="ckd_calibrated")[0]
+@pytest.mark.parametrize(
+    ("method", "pulls"),
+    [
+        ("ckd_calibrated", (1, 1)),
+        ("ckd_calibrated:teacher=20", (1, 20)),
+        ("ckd_calibrated:labels=0", (0, 1)),
+    ],
+)
+def test_a_calibrated_method_is_calibrated_before_it_is_validated(parts, method, pulls):
+    """To the mean of what its two squared errors descend to, by its own weights."""
+    net = fit(parts, replace(SHORT, checks=1), method=method)[0]
     views, logits, _ = parts
-    assert (predict(net, views) - losses.joint_target(views.labels, logits)).mean(
-        0
-    ).abs().max() < 1e-4
+    target = losses.joint_target(views.labels, logits, *pulls)
+    assert (predict(net, views) - target).mean(0).abs().max() < 1e-4
+
+
+def test_milestones_keep_the_last_weights_beside_a_validation(parts, monkeypatch):
+    scores, states = iter([9, 1, 2]), []
+    monkeypatch.setattr(loop, "validate", lambda *_: torch.tensor(next(scores)))
+    recipe = Recipe(schedule="milestones", max_epochs=3, milestones=(1,))
+    net, result = fit(parts, recipe, after_round=lambda now: states.append(now.save().tensors))
+    assert (result.best_score, result.best_step) == (2, result.steps)
+    kept = net.state_dict()
+    assert all(torch.equal(value, states[-1][f"net.{name}"]) for name, value in kept.items())
+
+
+def test_a_score_that_is_no_number_does_not_hide_the_best(parts, monkeypatch):
+    scores = iter([5, torch.nan, 3, 4])
+    monkeypatch.setattr(loop, "validate", lambda *_: torch.tensor(next(scores)))
+    assert fit(parts)[1].best_score == 5
 
 
 def test_passes_are_counted(parts):
