@@ -18,10 +18,12 @@ READERS = ("report", "site", "bench")  # parts of the library that make no row
 
 
 def sha256(*parts: bytes | memoryview | str) -> str:
-    """The hexadecimal SHA-256 of the parts, one after another, text as UTF-8."""
+    """The hexadecimal SHA-256 of the parts, one after another, text as UTF-8 (file names that are
+    none by their bytes).
+    """
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else part)
+        digest.update(part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part)
     return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ from ..teachers.answer_files import AnswerFile
 from ..teachers.callables import patient
 from ..teachers.purse import Purse, Shown
 from ..teachers.rules import Agreement, Logits, agreement, in_order, to_logits
-from .material import Material, Part
+from .material import FEW_NAMES, Material, Part
 from .ready import Ready
 
 
@@ -49,7 +49,7 @@ class Answers:
 
 def looked_up(file: AnswerFile, material: Material) -> Tensor:
     """The answers of a file about the pictures that are shown, [N, C']."""
-    rows = [file.rows_of(part.pictures.names)[part.index] for part in material.shown_parts]
+    rows = [file.rows_of(part.pictures.places)[part.index] for part in material.shown_parts]
     for part, found in zip(material.shown_parts, rows, strict=True):
         if lacking := (found < 0).nonzero().flatten().tolist():
             raise InputError(
@@ -74,8 +74,14 @@ def asked(
         Of a module.
     report : callable
     """
+
+    def usable(answers: Tensor) -> None:
+        if classes is not None:
+            _check_width(answers, classes)
+        to_logits(answers, asking.kind)
+
     asking, seed = ready.asking, ready.schooling.seed
-    own = asking.own(ready.source, ready.transform, device)
+    own = asking.own(ready.source, device)
     patiently = patient(own.ask, asking.attempts, asking.wait, report)
     shown = _shown(ready.material.shown_parts, ready.shown)
     if asking.shows == "views":
@@ -85,7 +91,7 @@ def asked(
     report(f"teacher {own.name[:40]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
     patient_one = replace(own, ask=patiently)
-    answers = purse.ask(ledger, patient_one, shown, asking.batch, report, classes)
+    answers = purse.ask(ledger, patient_one, shown, asking.batch, report, usable)
     report(f"the bill of this folder: {purse.bill()}")
     return answers, own.name
 
@@ -158,11 +164,12 @@ def understood(
     if columns is not None:
         values = in_order(values, columns, classes)
         values = values - values.mean(1, keepdim=True)
-    if values.shape[1] != len(classes):
-        raise InputError(
-            f"the teacher gives {values.shape[1]} answers an image, but there are {len(classes)} "
-            "classes; name its classes in its order (teacher_classes)"
-        )
+        if others := [str(name) for name in columns if str(name) not in classes]:
+            left = ", ".join(others[:FEW_NAMES]) + ", ..." * (len(others) > FEW_NAMES)
+            told.append(
+                f"{len(others)} columns that are no class of the images are left out: {left}"
+            )
+    _check_width(values, len(classes))
     if labels is None:
         told.append("the images have no labels: the teacher's best class stands in for them")
         return Answers(values, tuple(classes), told, name)
@@ -171,3 +178,11 @@ def understood(
     if warning := right.warning(classes):
         first.append(f"WARNING: {warning}")
     return Answers(values, tuple(classes), first + told, name, right)
+
+
+def _check_width(answers: Tensor, classes: int) -> None:
+    if answers.shape[1] != classes:
+        raise InputError(
+            f"the teacher gives {answers.shape[1]} answers an image, but there are {classes} "
+            "classes; name its classes in its order (teacher_classes)"
+        )

@@ -1,7 +1,7 @@
 """How a teacher is asked, as the user says it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,9 @@ class Asking:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} = {getattr(self, name)}: give at least 1")
 
-    def own(self, source: Any, transform: Transform, device: str = "cpu") -> OwnTeacher:
+    def own(self, source: Any, device: str = "cpu") -> OwnTeacher:
         """The opened callable or module as somebody who answers."""
-        return own_teacher(source, transform, self.name, self.preprocess, self.takes, device)
+        return own_teacher(source, self.name, self.preprocess, self.takes, device)
 
     def check_classes(self, ours: Sequence[str] | None) -> None:
         """Refuse names of the teacher's classes that are not all different or lack one of ours."""
@@ -72,7 +72,8 @@ class Asking:
 
     def view(self, own: OwnTeacher, transform: Transform, seed: int) -> str:
         """What a ledger calls pictures as this teacher is shown them."""
-        how = WHOLE if self.shows == "pictures" else transform.view(seed)
+        unscaled = replace(transform, mean=(), std=())  # which change with the pictures drawn
+        how = WHOLE if self.shows == "pictures" else unscaled.view(seed)
         return f"{how}; {own.about}"
 
     def opened(self, classes: Sequence[str] | None) -> Any:

@@ -102,7 +102,7 @@ def score(percent: float, images: int) -> Score:
 
 
 @dataclass(frozen=True)
-class Class:
+class Lesson:
     """What the students of one distillation share.
 
     Parameters
@@ -228,12 +228,12 @@ class Found(NamedTuple):
     tested: int  # images that accuracies are of
 
 
-def learn(lesson: Class, calls: int, labelled: bool, report: Report) -> Found:
+def learn(lesson: Lesson, calls: int, labelled: bool, report: Report) -> Found:
     """Train, choose, and train the chosen method on fewer pictures.
 
     Parameters
     ----------
-    lesson : Class
+    lesson : Lesson
     calls : int
         That were made, those about images that validate among them.
     labelled : bool
@@ -249,7 +249,8 @@ def learn(lesson: Class, calls: int, labelled: bool, report: Report) -> Found:
     rows = lesson.train(names, [lesson.learned], report)
     choice = choose(rows, lesson.validated, labelled)
     kept = choice.row["method"]
-    sizes = [] if kept == ALL_LABELS else curve_sizes(lesson.learned)  # it learns the same from all
+    answers = kept not in CONTROLS or not labelled  # what more calls would bring more of
+    sizes = curve_sizes(lesson.learned) if answers else []
     fewer = lesson.train([kept], sizes, report)
     tested, points = len(lesson.dataset.test), [*fewer, choice.row]
     bought = [round(row["n"] * calls / lesson.learned) for row in points]

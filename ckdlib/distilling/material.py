@@ -84,6 +84,12 @@ class Material:
         return [self.parts[name] for name in self.asked]
 
     @property
+    def judged_by(self) -> str:
+        """What the student is compared with where it is scored."""
+        judging = self.validate if self.test is None else self.test
+        return "label" if judging.labels is not None else "teacher's class"
+
+    @property
     def taught(self) -> int:
         """Pictures that something is learned of: answers, labels or both."""
         return len(self.learn) + (len(self.spare) if self.spare else 0)
@@ -198,12 +204,11 @@ class Collections:
         InputError
             If there are too few.
         """
-        if not isinstance(calls, Integral):
-            raise InputError(f"calls = {calls!r}: give a whole number")
-        if isinstance(calls, bool) or not isinstance(calls, int):
+        if isinstance(calls, bool) or not isinstance(calls, Integral):
             raise InputError(f"calls = {calls!r}: give a whole number")
         if calls < FEWEST_CALLS:
             raise InputError(f"{calls} calls are too few; give at least {FEWEST_CALLS}")
+        calls = int(calls)
         order = _order(self.learn.names, seed)
         can_be_asked = order if answered is None else order[answered[order]]
         if self.validate is not None:
@@ -218,8 +223,7 @@ class Collections:
             _enough(calls, most, calls)
             learn = can_be_asked[:calls]
             rest = order[~torch.isin(order, learn)]
-            validate = Part(self.learn, rest[-further:])
-            rest = rest[:-further]
+            rest, validate = rest[:-further], Part(self.learn, rest[-further:])
         else:
             further = max(2, calls // 5)
             _enough(calls, len(can_be_asked), calls)
@@ -227,10 +231,9 @@ class Collections:
                 can_be_asked[: calls - further],
                 Part(self.learn, can_be_asked[-further:]),
             )
-            rest = order[:0]
-        rest = rest[~torch.isin(rest, learn)]
-        if self.learn.labels is None:
-            rest = rest[:0]
+            rest = order
+        labelled = self.learn.labels is not None
+        rest = rest[~torch.isin(rest, learn)] if labelled else rest[:0]
         spare = spare if len(rest) >= SPARED * calls else 0
         test, rest = self._tested(rest, MOST_TESTED if not spare else len(rest) // 2)
         further_labels = Part(self.learn, rest[:spare]) if spare else None

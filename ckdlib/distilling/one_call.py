@@ -8,18 +8,17 @@ from torch import Tensor, nn
 
 from ..errors import not_installed
 from ..files import remove_leftovers, writable_folder
+from ..progress import Report
 from ..study.workers import only_once
 from ..study.workspace import open_workspace
 from ..teachers.purse import Purse
 from .asking import Asking
-from .choice import Class, learn
+from .choice import Lesson, learn
 from .material import open_material
 from .ready import get_ready, plan
 from .schooling import AUTO, Schooling, name_of
 from .steps import ask, finish, keep
 from .student import Student
-
-Report = Callable[[str], None]
 
 
 def distill(
@@ -163,7 +162,7 @@ def distill(
     remove_leftovers(place.results)
     answers_found = ask(ready, purse, place.device, report)
     dataset = keep(ready, answers_found, place, report)
-    lesson = Class(
+    lesson = Lesson(
         dataset,
         len(ready.material.learn),
         len(ready.material.validate),

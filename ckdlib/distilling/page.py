@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..files import replacing
 from .answering import Answers
-from .choice import Class, Found, score
+from .choice import Found, Lesson, score
 from .ready import Ready
 from .student import Student
 
@@ -31,7 +31,7 @@ CSS = (
 
 
 def write_page(
-    path: Path, student: Student, ready: Ready, answers: Answers, lesson: Class, found: Found
+    path: Path, student: Student, ready: Ready, answers: Answers, lesson: Lesson, found: Found
 ) -> None:
     """Write the report as one file of HTML, pictures within."""
     card = student.card
@@ -43,11 +43,11 @@ def write_page(
         "<h2>The teacher</h2>",
         _lines([f"{card['calls']:,} pictures, by {answers.teacher[:80]}", *answers.told]),
         "<h2>Students</h2>",
-        _table(found, lesson),
+        _table(found, lesson, tested="test" in student.scores),
         "<h2>What more calls would buy</h2>",
         _image(_curve(found)) if found.curve else "<p>Too few pictures for a curve.</p>",
         "<h2>What it confuses</h2>",
-        _confusions(student, lesson),
+        _confusions(student, lesson, ready.material.judged_by),
         "<h2>Where student and teacher disagree</h2>",
         _disagreements(student, ready, answers, lesson),
         "<h2>To use it</h2>",
@@ -66,13 +66,15 @@ def _lines(lines: Sequence[str]) -> str:
     return "\n".join(made)
 
 
-def _table(found: Found, lesson: Class) -> str:
-    lines = ["<table><tr><th>method<th>pictures<th>validation %<th>test %<th>seconds"]
+def _table(found: Found, lesson: Lesson, tested: bool) -> str:
+    """Every student; test accuracies where images are left to test."""
+    head = "<th>test %" if tested else ""
+    lines = [f"<table><tr><th>method<th>pictures<th>validation %{head}<th>seconds"]
     for row in [*found.rows, *found.fewer]:
         checked = score(row["val_accuracy"], lesson.validated)
-        tested = score(row["test_accuracy"], found.tested)
+        test = f"<td>{score(row['test_accuracy'], found.tested)}" if tested else ""
         lines.append(
-            f"<tr><td>{escape(row['method'])}<td>{row['n']:,}<td>{checked}<td>{tested}"
+            f"<tr><td>{escape(row['method'])}<td>{row['n']:,}<td>{checked}{test}"
             f"<td>{row['seconds']:.0f}"
         )
     return "".join([*lines, "</table>"])
@@ -111,7 +113,7 @@ def _image(figure: Figure) -> str:
     return f"<img src='data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}'>"
 
 
-def _confusions(student: Student, lesson: Class) -> str:
+def _confusions(student: Student, lesson: Lesson, truth: str) -> str:
     """A picture of few classes, else the pairs that are confused most."""
     test, names = lesson.dataset.test, student.classes
     counts = np.zeros((len(names), len(names)), int)
@@ -119,28 +121,28 @@ def _confusions(student: Student, lesson: Class) -> str:
     wrong = counts - np.diag(np.diag(counts))
     worst = np.dstack(np.unravel_index(np.argsort(-wrong, axis=None)[:10], wrong.shape))[0]
     told = [
-        f"{names[truth]} taken for {names[said]}: {wrong[truth, said]} of {counts[truth].sum()}"
-        for truth, said in worst
-        if wrong[truth, said]
+        f"{names[own]} taken for {names[said]}: {wrong[own, said]} of {counts[own].sum()}"
+        for own, said in worst
+        if wrong[own, said]
     ]
-    picture = _image(_matrix(counts, names)) if len(names) <= MOST_CLASSES else ""
+    picture = _image(_matrix(counts, names, truth)) if len(names) <= MOST_CLASSES else ""
     return picture + _lines(["; ".join(told) or "Nothing."])
 
 
-def _matrix(counts: np.ndarray, names: Sequence[str]) -> Figure:
+def _matrix(counts: np.ndarray, names: Sequence[str], truth: str) -> Figure:
     side = 2.5 + 0.28 * len(names)
     figure = Figure(figsize=(side, side * 0.85), layout="constrained")
     axes = figure.subplots()
     shares = 100 * counts / counts.sum(1, keepdims=True).clip(1)
     drawn = axes.imshow(shares, cmap="Greys", vmin=0, vmax=100)
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="student says", ylabel="label")
-    figure.colorbar(drawn, label="% of the label's images", shrink=0.7)
+    axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set(xlabel="student says", ylabel=truth)
+    figure.colorbar(drawn, label="% of the row's images", shrink=0.7)
     return figure
 
 
-def _disagreements(student: Student, ready: Ready, answers: Answers, lesson: Class) -> str:
+def _disagreements(student: Student, ready: Ready, answers: Answers, lesson: Lesson) -> str:
     """Pictures that the student learned from and sees otherwise than the teacher."""
     learned = lesson.dataset.train.pixels[: lesson.learned]
     mine, theirs = student.logits(learned), answers.logits[: lesson.learned]

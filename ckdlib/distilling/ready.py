@@ -1,6 +1,6 @@
 """All that can be known, and refused, before a call is made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..images import Transform
 from ..images.packed import scale_of
 from ..images.pictures import Seen
+from ..progress import Report
 from ..teachers.answer_files import AnswerFile
 from ..teachers.purse import Purse
 from .asking import Asking
@@ -19,7 +20,6 @@ from .material import SPARE_BYTES, Collections, Material
 from .schooling import Schooling
 from .student import Program, exported
 
-Report = Callable[[str], None]
 SIDES = range(8, 225)  # pixels that students may be given
 SUPPOSED = 10  # classes, where nobody names them before the teacher is asked
 
@@ -90,7 +90,7 @@ def get_ready(
     source = asking.opened(own)
     answered = None
     if isinstance(source, AnswerFile):
-        answered = source.rows_of(collections.learn.names) >= 0
+        answered = source.rows_of(collections.learn.places) >= 0
         own = own or source.classes
     asking.check_classes(own)
     report(collections.described(own))
@@ -114,7 +114,7 @@ def plan(ready: Ready, purse: Purse) -> list[str]:
     shown = ready.material.shown
     lines = [f"{shown:,} answers are read from {ready.file.path}"] if ready.file else []
     if ready.file is None:
-        own = ready.asking.own(ready.source, ready.transform)
+        own = ready.asking.own(ready.source)
         keys = torch.cat([one.keys for one in ready.shown])
         view = ready.asking.view(own, ready.transform, ready.schooling.seed)
         missing = purse.missing(purse.ledger(own.name, view), keys)

@@ -1,6 +1,5 @@
 """The steps of a distillation after it is ready: asked, kept, finished."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
@@ -9,17 +8,16 @@ from torch import Tensor
 from .. import models
 from ..images import Dataset, Images, load_dataset
 from ..images.packed import write_packed
+from ..progress import Report
 from ..reproducibility import sha256, tensor_bytes, versions
 from ..study.workspace import Workspace
 from ..teachers.purse import Purse
 from ..tensors import read_tensors
 from .answering import Answers, asked, looked_up, understood
-from .choice import CONTROLS, Class, Found, score
+from .choice import CONTROLS, Found, Lesson, score
 from .material import Part
 from .ready import Ready
 from .student import Program, Student
-
-Report = Callable[[str], None]
 
 
 def ask(ready: Ready, purse: Purse, device: str, report: Report) -> Answers:
@@ -88,7 +86,7 @@ def _tell_copies(what: str, learned: Tensor, others: Tensor, report: Report) -> 
         )
 
 
-def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: Purse) -> Student:
+def finish(ready: Ready, answers: Answers, lesson: Lesson, found: Found, purse: Purse) -> Student:
     """The chosen student with its card."""
     row, material, dataset = found.choice.row, ready.material, lesson.dataset
     net = models.new(row["student"], len(dataset.classes))
@@ -104,7 +102,7 @@ def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: P
         if other := next((one for one in found.rows if one["method"] in CONTROLS), None):
             expected += f" ({other['method']}, labels alone: {other['test_accuracy']:.1f} %)"
     first = next(iter(scores.values()))
-    shown = material.shown
+    calls = len(torch.cat([one.keys for one in ready.shown]).unique())  # copies cost one
     told = [found.choice.told, f"expected: {first}, {expected}"]
     if found.curve is not None:
         told += [found.curve.sentence(times * found.curve.most, purse.price) for times in (2, 4)]
@@ -115,9 +113,9 @@ def finish(ready: Ready, answers: Answers, lesson: Class, found: Found, purse: P
         "transform": asdict(dataset.transform),
         "takes": f"uint8 images [B, {dataset.transform.crop}, {dataset.transform.crop}, 3]",
         "method": row["method"],
-        "calls": shown,
+        "calls": calls,
         "labels": material.taught if material.labelled else 0,
-        "cost": purse.cost(shown) if ready.file is None else None,
+        "cost": purse.cost(calls) if ready.file is None else None,
         "scores": {name: one._asdict() for name, one in scores.items()},
         "told": told,
         "answers": answers.told,

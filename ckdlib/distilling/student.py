@@ -144,12 +144,11 @@ class Student:
             raise InputError(
                 f"this student was opened as a program; copy its folder, {self.folder}, instead"
             )
+        (place / PROGRAM).unlink(missing_ok=True)  # of another student, if this is cut off
         write_tensors(place / WEIGHTS, self.program.net.state_dict(), card=json.dumps(self.card))
         write_json(place / CARD, dict(self.card))
         saved = Student(self.program, self.card, place)
-        if self.card["model"] in models.NAMES:
-            (place / PROGRAM).unlink(missing_ok=True)
-        else:
+        if self.card["model"] not in models.NAMES:
             saved.export(place / PROGRAM)
         return saved
 

@@ -62,7 +62,6 @@ def decode_all(paths: Sequence[Path], size: int | None, what: str, report: Repor
     InputError
         Names an image that is broken, of another size, or of no clear black and white.
     """
-    prepare()
     images, faint = torch.empty(0), list[Path]()
     pool = ThreadPoolExecutor()
     try:
@@ -108,6 +107,7 @@ def decode(path: Path, size: int | None = None, any_size: bool = False) -> Decod
     InputError
         If it is broken, too large or too small, or it is not clear what is black and white in it.
     """
+    prepare()
     try:
         with Image.open(path) as file:
             if not size and not any_size:

@@ -27,6 +27,7 @@ KINDS = (
 )
 
 
+READ_AGAIN = 8  # pictures, to see whether they are the same each time
 PARTS = {"train", "test", "val", "valid", "validation"}  # as people divide their images
 
 
@@ -44,15 +45,23 @@ class Pictures:
         int64, positions in `classes`.
     classes : tuple of str, optional
         None where nobody says.
+    within : str
+        Folder of these names in the one that was given: 'train/', '' for the same.
     """
 
     names: Sequence[str]
     read: Callable[[int], Tensor]
     labels: Tensor | None = None
     classes: tuple[str, ...] | None = None
+    within: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def places(self) -> list[str]:
+        """Paths within the folder that was given."""
+        return [self.within + name for name in self.names]
 
     def with_classes(self, classes: tuple[str, ...]) -> "Pictures":
         """The same, its labels as positions in `classes`.
@@ -95,12 +104,21 @@ class Pictures:
             shapes[place] = torch.tensor(picture.shape[:2])
             small[place] = resized(picture, size)
 
+        def check(place: int) -> None:
+            if key_of(self.read(int(index[place]))) != keys[place]:
+                raise InputError(
+                    f"picture {self.names[int(index[place])]} is another each time it is read, and "
+                    "would be paid for each time; give the pictures without random transforms"
+                )
+
         pool = ThreadPoolExecutor()
         try:
             for _ in progress(pool.map(look, range(count)), count, "reading pictures", report):
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
+        for place in range(min(READ_AGAIN, count)):
+            check(place)
         return Seen(keys, shapes, small)
 
 
@@ -183,9 +201,9 @@ def _folder(folder: Path, report: Report) -> tuple[Pictures, Pictures | None]:
     inner = _folders(folder)
     divided = "train" in inner and (inner <= PARTS or bool(_folders(folder / "train")))
     test = None
-    learn = _files(folder / "train" if divided else folder, passed)
+    learn = _files(folder, "train/" if divided else "", passed)
     if divided and "test" in inner:
-        test = _files(folder / "test", passed)
+        test = _files(folder, "test/", passed)
         if learn.classes and test.classes:
             test = test.with_classes(learn.classes)
     for name in sorted(inner - {"train", "test"}) if divided else ():
@@ -200,8 +218,9 @@ def _folders(folder: Path) -> set[str]:
     return {entry.name for entry in entries(folder) if isdir(folder / entry.name)}
 
 
-def _files(folder: Path, passed: PassedOver) -> Pictures:
-    """`<class>/<image>`, or images alone."""
+def _files(given: Path, within: str, passed: PassedOver) -> Pictures:
+    """`<class>/<image>`, or images alone, in a folder within the one that was given."""
+    folder = given / within
     if _folders(folder):
         found = listing(folder, passed)
         paths = [path for part in found.values() for path in part]
@@ -211,4 +230,6 @@ def _files(folder: Path, passed: PassedOver) -> Pictures:
     else:
         paths, labels, classes = images_of(folder, passed), None, None
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return Pictures(names, lambda i: decode(paths[i], any_size=True).pixels, labels, classes)
+    return Pictures(
+        names, lambda i: decode(paths[i], any_size=True).pixels, labels, classes, within
+    )

@@ -13,6 +13,7 @@ from ..errors import InputError
 from .decoding import decode, shown
 
 IMAGE_KEYS = ("image", "img", "pixel_values")
+MOST_GUESSED = 1000  # classes that are more than the images, where nobody names any
 LABEL_KEYS = ("label", "labels", "fine_label", "target")
 
 
@@ -54,9 +55,14 @@ def _tensor(values: Any, what: str) -> Tensor:
 
 def labels_of(
     labels: Any, classes: Sequence[str] | None, images: int
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels as positions in their classes: numbers as they are, names in their order."""
-    found = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+) -> tuple[Tensor | None, tuple[str, ...] | None]:
+    """Labels as positions in their classes: numbers as they are, names in their order; None where
+    all are -1, as of data sets that hide them.
+    """
+    try:
+        found = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    except ValueError:
+        raise InputError("labels of different lengths; give one for each image") from None
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
     if found.ndim != 1:
@@ -71,6 +77,13 @@ def labels_of(
         words, place = np.unique(found.astype(str), return_inverse=True)
         return torch.from_numpy(place).long(), tuple(map(str, words))
     low, high = int(found.min()), int(found.max())
+    if low == high == -1:
+        return None, tuple(map(str, classes)) if classes else None
+    if not classes and high >= max(images, MOST_GUESSED):
+        raise InputError(
+            f"labels of {low} to {high} of {images} images; number the classes from 0, or give "
+            "their names"
+        )
     count = len(classes) if classes else high + 1
     if low < 0 or high >= count:
         raise InputError(f"labels of {low} to {high} for {count} classes; give 0 to {count - 1}")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..reproducibility import sha256
-from .rules import from_top_k
+from .rules import complete, from_top_k
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 IMAGES = ("image", "images", "name", "names", "file", "filename", "path", "index")
@@ -142,9 +142,9 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> AnswerFile
         raise InputError(
             'parquet needs pyarrow: pip install "ckdlib[parquet]", or give CSV'
         ) from None
-    except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # zip, numpy and pandas raise what they like of a damaged file
         why = f"{type(error).__name__}: {error}".splitlines()[0][:100]
         raise InputError(f"{path} cannot be read ({why}); {LAYOUT}") from None
     if not found.names:
@@ -153,7 +153,7 @@ def read_answers(path: Path, classes: Sequence[str] | None = None) -> AnswerFile
         twice = pd.Series(found.names)
         name = twice[twice.duplicated()].iloc[0]
         raise InputError(f"{path} holds {name!r} twice; leave one answer for each image")
-    bad = ~torch.isfinite(found.values).all(1)
+    bad = ~complete(found.values)
     if bad.any():
         name = found.names[int(bad.nonzero()[0])]
         raise InputError(
@@ -182,7 +182,7 @@ def _npz(path: Path, classes: Sequence[str] | None) -> AnswerFile:
                     return AnswerFile(path, names, values, listed, kind)
                 top = torch.from_numpy(np.asarray(held["top_classes"], np.int64))
                 named = listed or (tuple(classes) if classes else None)
-                if named is None or top.shape != values.shape or top.max() >= len(named):
+                if named is None or top.shape != values.shape or (top >= len(named)).any():
                     raise InputError(
                         f"{path}: top_classes must be as {word}, of numbers below that of 'classes'"
                     )
@@ -204,7 +204,8 @@ def _table(path: Path, classes: Sequence[str] | None) -> AnswerFile:
     value = _value_column(columns)
     if word is not None and value is not None:
         return _long(path, table, key, word, *value, classes)
-    numbers = table.drop(columns=[key, *([] if word is None else [word])])
+    images = [columns[name] for name in IMAGES if name in columns]
+    numbers = table.drop(columns=images if word is None else [*images, word])
     numbers = numbers.apply(pd.to_numeric, errors="coerce").dropna(axis="columns", how="all")
     others = [name for name in numbers.columns if not str(name).startswith("Unnamed:")]
     values = numbers[others].to_numpy(np.float32, copy=True)

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..methods.terms import Shape
+from .rules import complete
 
 
 class Answers(NamedTuple):
     """What a teacher said about some images, as tensors to keep."""
 
     tensors: dict[str, Tensor]  # logits [B, C] float32, feature0 ... float16
-    good: Tensor  # [B] whether an answer is finite
+    good: Tensor  # [B] whether an answer can be used
 
     def raise_if_bad(self) -> None:
         """InputError if some answers are not finite."""
@@ -36,7 +37,8 @@ def checked_answers(
     ----------
     answer : object
         Logits [B, C], or anything that is that without doubt: an array of another kind or
-        precision, or with further axes of length one. With `shapes`, (maps, logits).
+        precision, or with further axes of length one ([B, 1, C], [B, C, 1, 1]). With `shapes`,
+        (maps, logits).
     count : int
         B.
     classes : int, optional
@@ -58,7 +60,7 @@ def checked_answers(
         maps, answer = answer
     logits = _logits(answer, count, classes)
     tensors = {"logits": logits}
-    good = torch.isfinite(logits).all(1)
+    good = complete(logits)
     given = [tuple(getattr(level, "shape", ())) for level in maps]
     if given != [(count, *shape) for shape in shapes]:
         raise InputError(
@@ -88,8 +90,9 @@ def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
     if found.ndim == 1 and count == 1:
         found = found[None]
     shape = list(found.shape)
-    if found.ndim > 2 and found.numel() == count * shape[-1]:
-        found = found.reshape(count, shape[-1])  # axes of length one
+    sides = [side for side in shape if side != 1]
+    if found.ndim > 2 and sides[:-1] == [count] * (count > 1):
+        found = found.reshape(count, -1)  # further axes of length one
     if found.ndim != 2 or found.shape[1] < 2 or len(found) != count:
         labels = " (labels?)" if found.numel() == count else ""
         raise InputError(

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from ..errors import InputError
-from ..images import Transform
 from ..models import new
+from ..progress import Report
 from ..reproducibility import sha256, tensor_bytes
 from ..tensors import read_tensors
 from .weights import read_card
@@ -27,7 +27,6 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 MISTAKES = (TypeError, NameError, AttributeError, ImportError, SyntaxError, NotImplementedError)
 TAKES = ("images", "inputs")  # what a function is shown: uint8 images or network inputs
 LONGEST = 60.0  # seconds between two attempts
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,6 @@ class OwnTeacher:
 
 def own_teacher(
     teacher: Any,
-    transform: Transform,
     name: str | None = None,
     preprocess: Callable[[Tensor], Tensor] | None = None,
     takes: str = "images",
@@ -54,9 +52,7 @@ def own_teacher(
     teacher : callable or nn.Module
         A function of images gives scores [B, C] (or an object with `logits`). A module is put into
         evaluation mode and shown network inputs: as `preprocess` makes them, else as timm's
-        configuration of it says, else for torchvision's as for ImageNet, else as `transform`.
-    transform : Transform
-        Mean and standard deviation of the student's images.
+        configuration of it says, else as for ImageNet, at their own size but for torchvision's.
     name : str, optional
         By default that of the function, or a digest of the module's weights.
     preprocess : callable, optional
@@ -81,7 +77,7 @@ def own_teacher(
         own = name or _called(teacher)
         return OwnTeacher(own, lambda images: _scores(teacher(images)), "uint8 images")
     if preprocess is None:
-        prepare, about = _own_inputs(teacher, transform)
+        prepare, about = _own_inputs(teacher)
     else:
         told = repr(preprocess)
         prepare, about = preprocess, f"of {_called(preprocess) if ' at 0x' in told else told}"
@@ -116,21 +112,23 @@ def _scores(answer: Any) -> Any:
     return getattr(answer, "logits", answer)
 
 
-def _own_inputs(teacher: Any, transform: Transform) -> tuple[Callable[[Tensor], Tensor], str]:
+def _own_inputs(teacher: Any) -> tuple[Callable[[Tensor], Tensor], str]:
     """How a network's inputs are made of uint8 [B, 3, H, W], and in words."""
     timm = getattr(teacher, "pretrained_cfg", None) or getattr(teacher, "default_cfg", None)
+    (mean, std), sizes = IMAGENET, list[nn.Module]()
     if timm and "mean" in timm:
-        side = list(timm["input_size"][-2:])
-        sizes = [v2.Resize(side, v2.InterpolationMode.BICUBIC, antialias=True)]
+        side, mean, std = list(timm["input_size"][-2:]), timm["mean"], timm["std"]
+        whole = [int(length / (timm.get("crop_pct") or 0.875)) for length in side]
+        shorter = side[0] == side[1] and timm.get("crop_mode") != "squash"
+        how = v2.InterpolationMode(timm.get("interpolation") or "bicubic")
+        sizes = [v2.Resize(whole[0] if shorter else whole, how, antialias=True)]
+        sizes.append(v2.CenterCrop(side))
         about = f"of {side[0]}x{side[1]} pixels, as timm's configuration says"
-        mean, std = timm["mean"], timm["std"]
     elif type(teacher).__module__.startswith("torchvision.models"):
         sizes = [v2.Resize(256, antialias=True), v2.CenterCrop(224)]
         about = "of 224x224 pixels, as torchvision's for ImageNet (give preprocess for others)"
-        mean, std = IMAGENET
     else:
-        sizes, mean, std = [], transform.mean, transform.std
-        about = f"scaled by the pictures' mean {mean}, deviation {std} (else give preprocess)"
+        about = "at their own size, scaled as for ImageNet (give preprocess for others)"
     scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]
     return v2.Compose([*sizes, *scaled]), about
 
@@ -200,7 +198,11 @@ def _file_module(path: Path) -> ModuleType:
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(path.stem, module)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.absolute().parent))  # what it imports may stand beside it
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.absolute().parent))
     return module
 
 

@@ -124,12 +124,19 @@ def _words(content: Any) -> str:
 
 
 def _renamed(state: State, own: State) -> dict[str, Tensor]:
-    """Without the words that all keys begin with; with the network's counters that are missing."""
-    shared = commonprefix(list(state))
-    start = shared.rfind(".") + 1
+    """Without the words that all keys begin with, but for those that the network's begin with, too;
+    with its counters that are missing.
+    """
+    start = len(_first_words(state).removesuffix(_first_words(own)))
     named = {name[start:]: value for name, value in state.items()}
     counters = [name for name in own if name.endswith(COUNTER) and name not in named]
     return named | {name: torch.zeros_like(own[name], device="cpu") for name in counters}
+
+
+def _first_words(state: State) -> str:
+    """Those that all keys begin with, as 'module.'."""
+    shared = commonprefix(list(state))
+    return shared[: shared.rfind(".") + 1]
 
 
 def _mismatch(own: State, model: str, state: State) -> str | None:

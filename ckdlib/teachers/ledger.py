@@ -69,11 +69,7 @@ class Ledger:
     def _shards(self) -> list[dict[str, Tensor]]:
         shards = []
         for path in self._files():
-            remedy = (
-                "its calls are lost, and will be made and counted again if it is removed: put a "
-                f"copy back, or rm {path}"
-            )
-            tensors, origin = read_tensors(path, remedy)
+            tensors, origin = read_tensors(path, lost(path))
             self._check(path, tensors, origin)
             shards.append(tensors)
         return shards
@@ -250,6 +246,14 @@ class Ledger:
         number = torch.searchsorted(first, place, right=True) - 1
         maps = [[shard[f"feature{level}"] for level in range(len(shard) - 2)] for shard in shards]
         return Features(maps, number, place - first[number], device)
+
+
+def lost(path: Path) -> str:
+    """What to do about a shard that is damaged."""
+    return (
+        "its calls are lost, and will be made and counted again if it is removed: put a copy back, "
+        f"or rm {path}"
+    )
 
 
 def _indices(shards: Sequence[dict[str, Tensor]], with_features: bool = False) -> Tensor:

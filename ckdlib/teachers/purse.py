@@ -14,10 +14,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import locked
+from ..files import Damaged, locked
 from ..progress import Report, progress
+from ..tensors import UNREADABLE
 from .callables import OwnTeacher
-from .ledger import Ledger
+from .ledger import Ledger, lost
 
 DATASET = "pictures by the first 63 bits of their SHA-256"
 
@@ -91,7 +92,7 @@ class Purse:
         shown: Shown,
         batch: int,
         report: Report,
-        classes: int | None = None,
+        usable: Callable[[Tensor], None] = lambda answers: None,
     ) -> Tensor:
         """The teacher's answers about pictures; those never asked before cost a call.
 
@@ -104,8 +105,9 @@ class Purse:
             Pictures shown at a time, of one size, whose answers are then kept.
         report : callable
             Is told how far it has come.
-        classes : int, optional
-            That an answer must have: the first batch that has another number is the last.
+        usable : callable
+            Shown what is kept of this teacher [K, C], and then the first batch: the InputError that
+            it raises ends the asking there, before all is paid for.
 
         Returns
         -------
@@ -123,22 +125,28 @@ class Purse:
             return torch.stack([shown.picture(place[key]) for key in keys.tolist()])
 
         def cut(missing: Tensor) -> Iterator[Tensor]:
+            self._look(usable, ledger, ledger.known())
             self.check(len(missing))
             parts = _of_one_size(missing, shown, place, batch)
             for part in progress(parts, len(parts), "asking the teacher", report, "batch"):
                 yield part
                 if part is parts[0]:
-                    self._check_width(ledger.kept(part).shape[1], classes)
+                    self._look(usable, ledger, part)
 
         with locked(self.folder / "lock"):  # one at a time, whoever the teacher is
             return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
 
-    def _check_width(self, found: int, classes: int | None) -> None:
-        if classes is not None and found != classes:
+    def _look(self, usable: Callable[[Tensor], None], ledger: Ledger, keys: Tensor) -> None:
+        """Refuse answers that the caller cannot use; they stay with this teacher."""
+        if not len(keys):
+            return
+        try:
+            usable(ledger.kept(keys))
+        except InputError as error:
             raise InputError(
-                f"the teacher gives {found} answers an image, but there are {classes} classes; "
-                "name its classes in its order (teacher_classes); what it answered is kept"
-            )
+                f"{error}; what it answered is kept; a teacher that was mended is another: give it "
+                "another name (teacher_name)"
+            ) from None
 
 
 def _of_one_size(missing: Tensor, shown: Shown, place: dict[int, int], batch: int) -> list[Tensor]:
@@ -150,5 +158,8 @@ def _of_one_size(missing: Tensor, shown: Shown, place: dict[int, int], batch: in
 
 
 def _length(path: Path) -> int:
-    with safe_open(path, "pt") as file:
-        return file.get_slice("index").get_shape()[0]
+    try:
+        with safe_open(path, "pt") as file:
+            return file.get_slice("index").get_shape()[0]
+    except UNREADABLE as error:
+        raise Damaged(path, f"no complete safetensors file: {error}", lost(path)) from None

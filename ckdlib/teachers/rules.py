@@ -4,6 +4,7 @@ Losses compare logits but for a constant of each image, so that logarithms of pr
 """
 
 from collections.abc import Sequence
+from math import log
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,20 @@ class Logits(NamedTuple):
     rule: str
 
 
+def complete(answers: Tensor) -> Tensor:
+    """Which answers [N, C] can be used at all, [N] bool: finite ones, and logarithms of
+    probabilities, of which those of zero are minus infinity.
+    """
+    logarithms = answers.isneginf().any(1) & (_off(answers.double().exp()) < TOLERANCE)
+    return answers.isfinite().all(1) | logarithms
+
+
 def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
     """Answers as logits.
 
     Probabilities are noticed by rows of at least 0 that sum to one (or to a hundred, as per cent),
     logarithms of them by rows whose exponentials do. A probability below a thousandth of an equal
-    share counts as that.
+    share counts as that; the logarithm of zero as that of such a one, or as the least given.
 
     Parameters
     ----------
@@ -76,6 +85,14 @@ def to_logits(answers: Tensor, kind: str | None = None) -> Logits:
             rule += "; WARNING: each is one class alone, which says no more than a label"
     elif kind == "log-probabilities":
         rule = "answers are logarithms of probabilities, which are logits but for a constant"
+        least = min(log(1e-3 / answers.shape[1]), values[values.isfinite()].min().item())
+        values = values.clamp_min(least)
+    elif not values.isfinite().all():
+        row = int((~values.isfinite()).any(1).nonzero()[0])
+        raise InputError(
+            f"row {row} of the teacher's answers holds minus infinity, as the logarithm of no "
+            "probability; others are logits: give one kind"
+        )
     return Logits((values - values.mean(1, keepdim=True)).float(), rule)
 
 
@@ -140,13 +157,13 @@ def from_top_k(classes: Tensor, values: Tensor, count: int, kind: str) -> tuple[
     given = values.double().exp() if kind == "log-probabilities" else values.double()
     given = torch.where(there, given, 0.0)
     total = given.sum(1)
+    others = count - there.sum(1)
     wrong = (total > 1 + TOLERANCE) | (given < 0).any(1) | ~torch.isfinite(total)
+    wrong |= (others == 0) & (total < 1 - TOLERANCE)
     if wrong.any():
         row = int(wrong.nonzero()[0])
-        raise InputError(
-            f"the probabilities of row {row} sum to {total[row]:.4g}; give at most 1 in a row"
-        )
-    others = count - there.sum(1)
+        most = "1 in a row of all classes" if others[row] == 0 else "at most 1 in a row"
+        raise InputError(f"the probabilities of row {row} sum to {total[row]:.4g}; give {most}")
     share = torch.where(others > 0, (1 - total).clamp_min(0) / others.clamp_min(1), 0.0)
     filled = share[:, None].expand(-1, count + 1).clone()
     filled.scatter_(1, torch.where(there, classes, count), given)

@@ -109,7 +109,7 @@ def read_card(path: Path) -> dict[str, Any]:
     if "transform" in missing:
         raise InputError(
             f"{beside} does not say how the teacher's images are cut (cards of ckdlib 0.1 do not); "
-            f"bring its folder up to date with: python -m ckdlib migrate {path.parents[2]}"
+            f"bring its folder up to date with: python -m ckdlib migrate {_results(path)}"
         )
     if digest(path.stem) not in (None, card.get("model_sha256")):
         raise InputError(
@@ -123,8 +123,13 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def _remedy(path: Path) -> str:
     """What makes a teacher again; its training goes on from a checkpoint, if there is one."""
-    where = f"--profile PROFILE --results {path.parents[2]}"
+    where = f"--profile PROFILE --results {_results(path)}"
     return f"remove {path} and make it again: python -m ckdlib teacher --model {path.stem} {where}"
+
+
+def _results(path: Path) -> Path:
+    """The folder that holds teachers/<images>/<model>.safetensors."""
+    return path.parent.parent.parent
 
 
 def weights_digest(state: Mapping[str, torch.Tensor], model_sha256: str | None = None) -> str:

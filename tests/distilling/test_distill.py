@@ -50,6 +50,34 @@ def test_every_call_is_made_once_whatever_changes(digits, tmp_path):
     assert len(list(tmp_path.glob("answers/*/"))) == 2  # a teacher each
 
 
+class Flat(nn.Module):
+    """A network of digits that counts what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.last, self.shown = nn.Linear(192, 10), 0
+        nn.init.constant_(self.last.weight, 0.01)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, inputs):
+        self.shown += len(inputs)
+        return self.last(inputs.float().flatten(1))
+
+
+@pytest.mark.parametrize("way", ["views", "inputs", "module"])
+def test_more_calls_ask_about_what_is_new_in_every_way_of_asking(digits, tmp_path, way):
+    given = {"views": {"shows": "views"}, "inputs": {"takes": "inputs"}, "module": {}}[way]
+
+    def further(calls, **changes):
+        network = Flat()
+        teacher = network if way == "module" else network.forward
+        brief(some(digits), teacher, calls, tmp_path, method="ce", steps=1, **given, **changes)
+        return network.shown
+
+    assert [further(calls) for calls in (8, 14, 14, 20)] == [8, 6, 0, 6]
+    assert further(20, **({} if way == "views" else {"size": 12})) == 0
+
+
 def test_each_picture_is_shown_at_its_own_size(tmp_path):
     random = np.random.default_rng(0)
     shapes = [(1, 1, 3), (5, 90, 3), (12, 7), (9, 9, 4), (9, 9, 3)] * 8
@@ -120,6 +148,8 @@ def test_pictures_twice_cost_one_call(digits, tmp_path):
     images = (np.concatenate([pixels] * 3), np.concatenate([labels] * 3))
     brief(images, teacher, 40, tmp_path, report=said.append)
     assert 10 < teacher.shown <= 20 and any("are among those learned" in line for line in said)
+    student = brief(images, teacher, 40, tmp_path, price=0.5)
+    assert student.calls == teacher.shown and student.cost == 0.5 * teacher.shown  # as the bill
 
 
 def test_pictures_without_labels(digits, tmp_path):
@@ -238,6 +268,20 @@ def test_answers_that_say_the_same_are_taken(digits, tmp_path, gives):
     assert student.card["answers"][0] == "the teacher is right on 87.5 % of 8 pictures shown"
 
 
+def test_a_sure_teacher_may_give_logarithms_of_nothing(digits, tmp_path):
+    teacher = Counting(digits, gives=lambda scores: (40 * scores).softmax(1).log())
+    student = brief(some(digits), teacher, 16, tmp_path, batch=8)
+    assert teacher.shown == 16 and any("logarithms" in line for line in student.card["answers"])
+
+
+def test_answers_of_no_use_are_not_paid_for_to_the_end(digits, tmp_path):
+    rounded = Counting(digits, gives=lambda scores: 0.97 * scores.softmax(1))
+    for _ in range(2):  # nor again
+        with pytest.raises(InputError, match="sums to 0.97.*what it answered is kept"):
+            brief(some(digits), rounded, 32, tmp_path, batch=8)
+        assert rounded.shown == 8
+
+
 def test_a_teacher_of_more_classes_and_another_order(digits, tmp_path):
     def gives(scores):
         return torch.cat([torch.full((len(scores), 1), 99.0), scores.flip(1)], 1)
@@ -251,6 +295,8 @@ def test_a_teacher_of_more_classes_and_another_order(digits, tmp_path):
     assert teacher.shown == 32  # the first eight were kept
     plain = brief(some(digits), Counting(digits), 32, tmp_path / "plain", batch=8)
     assert student.card["answers"][0] == plain.card["answers"][0]
+    left = "1 columns that are no class of the images are left out: none"
+    assert left in student.card["answers"] and left not in plain.card["answers"]
 
 
 def test_answers_of_a_file_teach_as_the_teacher_does(digits, tmp_path):
@@ -275,6 +321,29 @@ def test_answers_of_a_file_teach_as_the_teacher_does(digits, tmp_path):
     refused(tmp_path / "a", "none of the 60 pictures", some(digits)[0], tmp_path / "a.csv", 16)
     refused(tmp_path / "a", r"holds no answer about \d+ of 20 pictures", place,
             tmp_path / "b.npz", 30, validation=flat)  # fmt: skip
+
+
+def test_answers_are_named_by_paths_in_the_folder_that_was_given(digits, tmp_path):
+    """train/3/7.png and test/3/7.png are two pictures."""
+    pixels, labels = some(digits, 30)
+    lines = [",".join(["image", *map(str, range(10))])]
+    for part, change in (("train", 0), ("test", 1)):
+        for i, label in enumerate(labels):
+            path = tmp_path / f"digits/{part}/{label}/{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels[i]).save(path)
+            scores = np.eye(10)[(label + change) % 10]  # of test/, wrong ones
+            name = path.relative_to(tmp_path / "digits").as_posix()
+            lines.append(",".join([name, *map(str, scores)]))
+    (tmp_path / "answers.csv").write_text("\n".join(lines))
+    student = brief(tmp_path / "digits", tmp_path / "answers.csv", 16, tmp_path / "out")
+    assert "right on 100.0 % of 16 pictures" in student.card["answers"][0]
+
+
+def test_a_file_name_may_be_of_any_bytes(digits, tmp_path):
+    place = folder(tmp_path / "digits", digits)
+    os.rename(next(place.glob("3/*")), os.fsencode(place) + b"/3/caf\xe9.png")
+    assert brief(place, Counting(digits), 24, tmp_path / "out", method="ce", steps=1).calls == 24
 
 
 def test_named_columns_and_other_names_for_them_are_refused(digits, tmp_path):
@@ -356,6 +425,15 @@ def test_labels_alone_have_no_learning_curve_over_calls(digits, tmp_path):
     student = brief(some(digits, 200), Counting(digits), 16, tmp_path, method="ce+spare")
     assert not any("twice the calls" in line for line in student.card["told"])
     assert len(open_workspace(tmp_path).store.rows()) == 1
+
+
+def test_peoples_labels_alone_have_no_curve_over_calls_and_the_teachers_have(digits, tmp_path):
+    pixels, labels = some(digits)
+    given = {"method": "ce", "steps": 1}
+    people = brief((pixels, labels), Counting(digits), 32, tmp_path / "people", **given)
+    assert not any("twice the calls" in line for line in people.card["told"])
+    taught = brief(pixels, Counting(digits), 32, tmp_path / "taught", **given)
+    assert any("twice the calls" in line for line in taught.card["told"])
 
 
 def test_as_many_steps_as_see_each_picture_15_times():

@@ -158,6 +158,27 @@ def test_a_student_that_replaces_another_leaves_no_program_of_it(made, tmp_path)
     assert load_student(tmp_path).card["model"] == "resnet8"
 
 
+def test_a_student_that_is_cut_off_while_it_is_saved_is_not_the_one_before(
+    made, tmp_path, monkeypatch
+):
+    def cut_off(self, path):
+        raise KeyboardInterrupt
+
+    own = made[1]
+    own.save(tmp_path)
+    monkeypatch.setattr(type(own), "export", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        own.save(tmp_path)
+    with pytest.raises(InputError, match="student.pt2 is damaged .it is not there"):
+        load_student(tmp_path)
+
+
+def test_hidden_labels_are_not_looked_at(made, digits):
+    images = digits.test.pixels[:4]
+    known = made[0]
+    assert known.predict([(one.numpy(), -1) for one in images]).equals(known.predict(list(images)))
+
+
 def test_what_is_no_student_is_a_line(made, tmp_path):
     known, own, _ = made
     for folder in (tmp_path, tmp_path / "nowhere"):
@@ -177,6 +198,14 @@ def test_what_is_no_student_is_a_line(made, tmp_path):
     with pytest.raises(InputError, match="is damaged"):
         load_student(tmp_path)
     assert isinstance(known.program, Program)
+
+
+def test_the_page_of_unlabelled_pictures_tests_nothing(digits, tmp_path):
+    names = [f"${i}_$" for i in range(10)]  # no formulas
+    given = {"classes": names, "steps": 1}
+    brief(some(digits)[0], Counting(digits), 32, tmp_path, **given)
+    page = (tmp_path / "report.html").read_text()
+    assert "validation %" in page and "test %" not in page and "$3_$" in page
 
 
 def test_the_page_says_what_the_student_is(made):

@@ -125,6 +125,8 @@ NAN = float("nan")
     ((list(PIXELS), LABELS[:5]), "6 images and 5 labels"),
     ((PIXELS, [0.5] * 6), "labels of float64; give whole numbers"),
     ((PIXELS, [-1, 0, 1] * 2), "labels of -1 to 1 for 2 classes; give 0 to 1"),
+    ((PIXELS, [3_000_000, 3_000_001] * 3), "3000000 to 3000001 of 6 images; number the classes"),
+    ((PIXELS[:2], [[0], [1, 2]]), "labels of different lengths; give one for each image"),
     ((PIXELS, np.eye(6)), r"labels of shape \[6, 6\]"),
     ([{"picture": PIXELS[0], "label": 1}], "of picture, label holds no image or img"),
     ([{"image": PIXELS[0], "y": 1}], "of image, y holds no label or labels"),
@@ -169,6 +171,32 @@ def test_a_picture_is_known_by_pixels_and_shape():
     one = torch.arange(24, dtype=torch.uint8).view(2, 4, 3)
     assert key_of(one) == key_of(one.clone()) != key_of(one.view(4, 2, 3))
     assert key_of(one) != key_of(one.flip(0)) and 0 <= key_of(one) < 2**63
+
+
+class Cropped:
+    """A data set that cuts each picture at random, as those for training do."""
+
+    def __init__(self):
+        self.random = np.random.default_rng(0)
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        start = self.random.integers(4)
+        return PIXELS[i][start : start + 4], int(LABELS[i])
+
+
+def test_pictures_that_change_each_time_are_refused():
+    pictures, _ = open_pictures(Cropped())
+    with pytest.raises(InputError, match=r"picture \d is another each time.* without random"):
+        pictures.looked_at(torch.arange(6), 8, print)
+
+
+def test_hidden_labels_are_none():
+    for given in ((PIXELS, [-1] * 6), (list(PIXELS), [-1] * 6), [(one, -1) for one in PIXELS]):
+        pictures, _ = open_pictures(given)
+        assert len(pictures) == 6 and pictures.labels is None
 
 
 def test_a_picture_that_is_broken_stops_the_looking():

@@ -1,5 +1,7 @@
 """Answers in files: by image, whole or in part, in any layout."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +90,7 @@ def test_the_best_classes_are_made_whole(tmp_path):
     ("image,class,prob\na,cat,.5\na,cat,.2\n", "holds a class of an image twice"),
     ("image,class,prob\na,cat,.5\nb,dog,high\n", "gives 'high' about 'b', which is no number"),
     ("image,class,prob\na,cat,1.5\nb,dog,1\n", "row 0 sum to 1.5"),
+    ("image,class,prob\na,cat,.2\na,dog,.1\n", "row 0 sum to 0.3; give 1 in a row of all"),
 ])  # fmt: skip
 def test_a_table_that_cannot_be_used_is_refused_in_a_line(tmp_path, text, says):
     (tmp_path / "a.csv").write_text(text)
@@ -105,6 +108,9 @@ def test_a_table_that_cannot_be_used_is_refused_in_a_line(tmp_path, text, says):
      "top_classes must be"),
     ({"images": NAMES, "probability": SHARES[:, :1], "top_classes": [[0], [1], [1]]},
      "of numbers below that of 'classes'"),
+    ({"images": "a", "logits": VALUES[:1]}, "cannot be read"),
+    ({"images": [], "probability": SHARES[:0], "top_classes": np.zeros((0, 3), int),
+      "classes": CLASSES}, "holds no answers"),
 ])  # fmt: skip
 def test_an_npz_that_cannot_be_used_is_refused_in_a_line(tmp_path, held, says):
     if "probs" in held:
@@ -113,6 +119,41 @@ def test_an_npz_that_cannot_be_used_is_refused_in_a_line(tmp_path, held, says):
     with pytest.raises(InputError, match=says) as error:
         read_answers(tmp_path / "a.npz")
     assert "\n" not in str(error.value)
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def changed(path):
+    content = bytearray(path.read_bytes())
+    content[200:230] = bytes(30)
+    path.write_bytes(content)
+
+
+def an_array(path):
+    with open(path, "wb") as file:
+        np.save(file, VALUES)
+
+
+@pytest.mark.parametrize("harm", [cut_short, changed, an_array, lambda path: path.write_bytes(b"")])
+def test_a_damaged_npz_is_a_line(tmp_path, harm):
+    np.savez(tmp_path / "a.npz", images=NAMES, logits=VALUES)
+    harm(tmp_path / "a.npz")
+    with pytest.raises(InputError, match="cannot be read") as error:
+        read_answers(tmp_path / "a.npz")
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_of_images_are_no_class(tmp_path):
+    (tmp_path / "a.csv").write_text("index,image,cat,dog\n7,a,0.9,0.1\n8,b,0.2,0.8\n")
+    found = read_answers(tmp_path / "a.csv")
+    assert found.names == ["a", "b"] and found.classes == ("cat", "dog")
+
+
+def test_a_probability_of_zero_may_have_a_logarithm(tmp_path):
+    (tmp_path / "a.csv").write_text("image,cat,dog\na,-inf,0\nb,-0.693147,-0.693147\n")
+    assert read_answers(tmp_path / "a.csv").values[0].tolist() == [-math.inf, 0]
 
 
 def test_no_file_and_no_kind_of_file(tmp_path):

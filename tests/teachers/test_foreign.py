@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from ckdlib import models
 from ckdlib.errors import InputError
@@ -82,6 +83,21 @@ def test_words_that_all_keys_begin_with(path, prefix, old_format):
     torch.save(prefixed(prefix, weights()), path, _use_new_zipfile_serialization=not old_format)
     state, told = read(path)
     assert is_whole(state) and not told
+
+
+class Within(nn.Module):
+    """A network whose own keys all begin with a word."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(2, 2)
+
+
+def test_words_that_the_networks_keys_begin_with_too_are_kept(path):
+    net = Within()
+    for further in ("", "module."):
+        torch.save(prefixed(further, net.state_dict()), path)
+        assert read_checkpoint(path, net, "within").keys() == net.state_dict().keys()
 
 
 @pytest.mark.parametrize(

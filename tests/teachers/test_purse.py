@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ckdlib.errors import InputError
+from ckdlib.files import Damaged
 from ckdlib.teachers.callables import OwnTeacher
 from ckdlib.teachers.purse import Purse, Shown
 
@@ -30,9 +31,9 @@ def shown(keys, sides=None):
     return Shown(torch.tensor(keys), shapes, picture)
 
 
-def ask(purse, asked, pictures, batch=4, view="whole", classes=None):
+def ask(purse, asked, pictures, batch=4, view="whole", **how):
     ledger = purse.ledger(asked.own.name, view)
-    return purse.ask(ledger, asked.own, pictures, batch, str, classes)
+    return purse.ask(ledger, asked.own, pictures, batch, str, **how)
 
 
 def test_a_picture_is_asked_about_once_and_at_its_own_size(tmp_path):
@@ -102,10 +103,41 @@ def test_answers_before_a_failure_are_kept(tmp_path):
     assert sum(shape[0] for shape in rest.shapes) == 4
 
 
-def test_answers_about_other_classes_end_it_after_a_batch_and_are_kept(tmp_path):
-    purse, asked = Purse(tmp_path), Asked(width=3)
-    with pytest.raises(InputError, match="gives 3 answers an image, but there are 2 classes; name"):
-        ask(purse, asked, shown(list(range(10))), classes=2)
-    assert len(asked.shapes) == 1 and purse.calls == 4
-    assert ask(purse, asked, shown(list(range(10))), classes=3).shape == (10, 3)
+def of_width(classes):
+    def usable(answers):
+        if answers.shape[1] != classes:
+            raise InputError(f"{answers.shape[1]} answers")
+
+    return usable
+
+
+def test_answers_that_cannot_be_used_end_it_after_a_batch_and_are_kept(tmp_path):
+    purse, asked, pictures = Purse(tmp_path), Asked(width=3), shown(list(range(10)))
+    says = r"3 answers; what it answered is kept; .* another name \(teacher_name\)"
+    for _ in range(2):  # a second try pays for nothing further
+        with pytest.raises(InputError, match=says):
+            ask(purse, asked, pictures, usable=of_width(2))
+        assert len(asked.shapes) == 1 and purse.calls == 4
+    assert ask(purse, asked, pictures, usable=of_width(3)).shape == (10, 3)
     assert purse.calls == 10 and sum(shape[0] for shape in asked.shapes) == 10
+
+
+def test_a_mended_teacher_of_the_same_name_is_refused_before_it_is_paid(tmp_path):
+    purse, mended, pictures = Purse(tmp_path), Asked(width=2), shown(list(range(10)))
+    with pytest.raises(InputError):
+        ask(purse, Asked(width=4), pictures, usable=of_width(2))
+    with pytest.raises(InputError, match="4 answers; .*teacher_name"):
+        ask(purse, mended, pictures, usable=of_width(2))
+    assert mended.shapes == []
+    mended.own = OwnTeacher("mended", mended, "")
+    assert ask(purse, mended, pictures, usable=of_width(2)).shape == (10, 2)
+
+
+def test_a_damaged_answer_of_another_teacher_is_a_line(tmp_path):
+    purse = Purse(tmp_path)
+    ask(purse, Asked("one"), shown([1, 2]))
+    (path,) = tmp_path.glob("*/calls-*")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(Damaged, match=f"{path} is damaged .*; its calls are lost"):
+        ask(purse, Asked("other"), shown([1, 2]))
+        purse.calls  # noqa: B018

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ckdlib.errors import InputError
-from ckdlib.teachers.rules import agreement, from_top_k, in_order, to_logits
+from ckdlib.teachers.rules import agreement, complete, from_top_k, in_order, to_logits
 
 LOGITS = 3 * torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
 
@@ -32,6 +32,29 @@ def test_probabilities_below_a_thousandth_of_an_equal_share_count_as_that():
     found = to_logits(torch.tensor([[1.0, 0.0, 0.0, 0.0]])).values[0].tolist()
     logs = [math.log(1.0), *[math.log(0.001 / 4)] * 3]
     assert found == pytest.approx([value - sum(logs) / 4 for value in logs], abs=1e-5)
+
+
+NEVER = torch.log(torch.tensor([[0.75, 0.25, 0.0], [1.0, 0.0, 0.0], [0.5, 0.5 - 1e-6, 1e-6]]))
+
+
+@pytest.mark.parametrize("kind", [None, "log-probabilities"])
+def test_the_logarithm_of_no_probability_counts_as_the_least(kind):
+    assert complete(NEVER).all()
+    values = to_logits(NEVER, kind).values
+    assert values.isfinite().all() and values.mean(1).abs().max() < 1e-5
+    gaps = [math.log(0.75) - math.log(1e-6), -math.log(1e-6)]  # less than a thousandth of a third
+    assert (values[:2, 0] - values[:2, 2]).tolist() == pytest.approx(gaps, abs=1e-4)
+    few = to_logits(NEVER[:2], kind).values
+    assert (few[0, 0] - few[0, 2]).item() == pytest.approx(math.log(0.75 / (1e-3 / 3)), abs=1e-4)
+
+
+def test_minus_infinity_among_logits_is_refused():
+    odd = torch.tensor([[0.0, 1.0], [2.0, -torch.inf], [torch.nan, 0.0], [torch.inf, 0.0]])
+    assert complete(odd).tolist() == [True, False, False, False]
+    mixed = torch.cat([NEVER, torch.tensor([[3.0, 1.0, 2.0]])])
+    for kind in (None, "logits"):
+        with pytest.raises(InputError, match="row 0 of the teacher's answers holds minus infinity"):
+            to_logits(mixed, kind)
 
 
 @pytest.mark.parametrize("answers, kind, says", [
