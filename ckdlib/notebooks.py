@@ -11,7 +11,7 @@ from typing import Any
 from . import site
 from .errors import InputError, OutOfTime, choose
 from .files import replacing
-from .progress import PAGE
+from .progress import PAGE, silent
 from .report import check_target, rows_of_experiment
 from .study.options import Options
 from .study.parameters import SOURCES, declared, need_jupyter
@@ -111,7 +111,7 @@ def _check_folders(notebook: Path, folders: list[str], how_many: Callable) -> No
 
 
 def _has_rows(folder: Path) -> bool:
-    return bool(Store(folder).rows(lambda line: None))
+    return bool(Store(folder).rows(silent))
 
 
 def _own_kernel() -> type:

@@ -94,7 +94,7 @@ def choose_device(name: str | None) -> str:
             f"device {name!r} was asked for, but this machine has {torch.cuda.device_count()} "
             "CUDA devices; choose --device cpu"
         )
-    return name
+    return "cpu" if device.type == "cpu" else name
 
 
 def versions() -> dict[str, str]:

@@ -111,13 +111,15 @@ def _add(made: argparse.ArgumentParser, one: Field) -> None:
         action = "store_false" if one.default else "store_true"
         made.add_argument(flag, dest=one.name, action=action, help=words["help"])
         return
+    many: dict[str, Any] = {"default": one.default}
+    if isinstance(one.default, tuple):  # --n 16 24, or --n 16 --n 24
+        many = {"default": list(one.default), "nargs": "+", "action": "extend"}
     made.add_argument(
         flag,
         dest=one.name,
-        nargs="+" if isinstance(one.default, tuple) else None,
         type=folder if words["kind"] is Path else words["kind"],
-        default=one.default,
         help=words["help"],
+        **many,
     )
 
 

@@ -52,6 +52,7 @@ COMMON = ["--methods", "ce", "--n", "40", "--seeds", "1", "--jobs", "1"]
         (["run", "--dataset", "digit"], "unknown dataset 'digit'"),
         (["run", "--dataset", "/nowhere/images"], "no folder /nowhere/images/train"),
         (["run", "--device", "tpu"], "unknown device 'tpu'"),
+        (["run", "--device", "cpu:0", "--n", "1", "--n", "2"], "n = 1"),
         (["run", "--n", "0"], "n = 0 is too few teacher calls"),
         (["run", "--n", "2000"], "choose n of at most 1038"),
         (["run", "--n", "many"], "invalid int value: 'many'"),

@@ -122,7 +122,10 @@ def test_a_teacher_that_rows_are_of_is_not_replaced(copy, capsys):
     assert main([word.replace("PLACE", str(copy)) for word in make]) == 0
     run = [word.replace("PLACE", str(copy)) for word in RUN]
     assert main([*run, "--methods", "kd"]) == 0
-    refused(copy, make, "holds rows of another teacher resnet14", capsys)
+    assert main([word.replace("PLACE", str(copy)) for word in make]) == 0  # the same once more
+    torch.save(models.build("resnet14", 2).state_dict(), copy / "other.pth")
+    another = [word.replace("foreign.pth", "other.pth") for word in make]
+    refused(copy, another, "holds rows of another teacher resnet14", capsys)
     weights = results / "teachers/pics/resnet14.safetensors"
     kept = weights.read_bytes()
     weights.unlink()

@@ -8,16 +8,17 @@ from typing import NamedTuple
 import torch
 from scipy.stats import binomtest
 
-from .. import methods, models
+from .. import methods
 from ..errors import InputError
 from ..images import RANDOM, Dataset
 from ..methods import Problem
+from ..progress import Report
 from ..records import Row
 from ..report.learning_curve import Curve, fit_curve
 from ..study.batch import train_tasks
 from ..study.evidence import advised
-from ..study.runs import Run, run_name
-from ..study.tasks import Report, Task, check_student
+from ..study.runs import Run
+from ..study.tasks import Task, check_student
 from ..study.workspace import Workspace
 from .material import SPARED
 from .schooling import AUTO, Schooling
@@ -146,18 +147,9 @@ class Lesson:
         recipe = self.schooling.recipe(len(every) - self.validated)
         model, seed = self.schooling.model, self.schooling.seed
         run = Run("own", "distill", source, "teacher", model, name, n, seed, recipe)
-        identity = run.identity(self.dataset, self.teacher_sha256, self.workspace.precision)
-        key = run_name({"teacher": run.teacher} | identity)
-        return Task(
-            run,
-            key,
-            identity,
-            self.dataset,
-            every[:n],
-            every[self.learned :][: self.validated],
-            methods.get(name),
-            models.maker(model),
-        )
+        validate = every[self.learned :][: self.validated]
+        precision = self.workspace.precision
+        return Task.of(run, self.dataset, self.teacher_sha256, precision, every[:n], validate)
 
 
 def curve_sizes(learned: int) -> list[int]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..models import new
 from ..origins import caller, origin, place
 from .own import TAKES, Computed, Function, OwnMethod, OwnTerm
 from .registry import METHODS, OUTSIDE, Method
@@ -21,6 +22,7 @@ from .terms import Batch, forward_each, forward_mixed
 from .words import check_weight
 
 NAME = re.compile(r"[^\W_][\w+./-]*", re.ASCII)  # no ':', '=' and ',': weights are written so
+TRIED = 8  # pixels of the images of a trial
 LIBRARY = origin(Method).rpartition("/methods/")[0]
 
 
@@ -113,7 +115,7 @@ def add(name: str, method: Method) -> None:
 
 
 def try_out(name: str, method: Method, labels: Tensor, classes: int, batch: int = 64) -> None:
-    """Refuse a method of one's own that fails on a batch of random logits of such images.
+    """Refuse a method of one's own that fails on a batch of random images with such labels.
 
     Parameters
     ----------
@@ -134,13 +136,14 @@ def try_out(name: str, method: Method, labels: Tensor, classes: int, batch: int 
     try:
         index = next(method.sampler(labels, batch, random))
         answers = torch.randn(*index.shape, classes, generator=random)
-        shape = (method.passes, index.shape[1], classes)
+        views = list(torch.randn(*index.shape, 3, TRIED, TRIED, generator=random))
+        seen, _ = method.forward(new("resnet8", classes), views, torch.tensor(0.3))
         method.loss(
             Batch(
                 index,
                 labels[index],
                 answers if method.needs_teacher else None,
-                torch.randn(shape, generator=random).requires_grad_(),
+                seen,
                 torch.tensor(0.3),
                 labels,
                 {},

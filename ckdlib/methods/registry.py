@@ -264,7 +264,8 @@ def _spare(name: str) -> Method:
     base = name.removesuffix(SPARE)
     method = _named(base)
     plain = method.sampler is epoch_batches and method.forward is forward_each
-    if not plain or method.calibrated or method.helped or method.own or LABELS not in method.terms:
+    further = method.spare or method.calibrated or method.helped or method.own
+    if not plain or further or LABELS not in method.terms:
         raise InputError(
             f"{name!r}: labels of further images need a method of images one by one that has a "
             f"term of the labels and trains nothing beside the student, as kd{SPARE}"

@@ -14,7 +14,7 @@ from .network import Network
 
 Factory = Callable[[int], nn.Module]
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.ASCII)
-SIDES = (32, *range(8, 65))  # pixels of the images that a network is tried with
+SIDES = range(8, 225)  # pixels that images may have
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Outside(Network):
     Raises
     ------
     InputError
-        If it gives no such logits at any size of images from 8 to 64 pixels.
+        If it gives no such logits at any size of images in SIDES.
     """
 
     def __init__(self, net: nn.Module, name: str, classes: int):
@@ -127,7 +127,8 @@ class Outside(Network):
                 return maps, _full(logits)
         raise InputError(
             f"model {self.name} has no forward_features(x) that gives (maps, logits), which "
-            "white-box methods need; choose a method that sees logits alone"
+            "white-box methods and selections by a student (@margin) need; choose a method that "
+            "sees logits alone"
         )
 
 
@@ -152,7 +153,7 @@ def _inner_keys(net: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> 
 def _tried(net: nn.Module, name: str, classes: int) -> tuple[Tensor, Tensor]:
     """Two images of the first size that the module takes, and its logits."""
     fault = ""
-    for side in SIDES:
+    for side in (32, 224, *SIDES):
         images = torch.sin(torch.arange(2 * 3 * side * side, dtype=torch.float32))
         images = images.view(2, 3, side, side)
         try:
@@ -164,7 +165,7 @@ def _tried(net: nn.Module, name: str, classes: int) -> tuple[Tensor, Tensor]:
             return images, logits
         given = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise InputError(f"model {name} gives {given} for 2 images, not logits [2, {classes}]")
-    raise InputError(f"model {name} {fault}, nor any others of 8 to 64")
+    raise InputError(f"model {name} {fault}, nor any others of {SIDES[0]} to {SIDES[-1]}")
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from ..errors import InputError, OutOfTime, RunsFailed
 from ..files import remove_leftovers, replacing
-from ..progress import Meter
+from ..progress import Meter, Report, silent
 from ..records import Row
 from ..stopping import deferred
 from ..training import check_device
@@ -18,7 +18,7 @@ from .plan import Left, Pace, pace_on, plan
 from .runs import Run
 from .store import Store
 from .student import StudentResult
-from .tasks import Report, Task, prepare
+from .tasks import Task, prepare
 from .teachers import ask_teachers, open_teachers
 from .workers import Tasks, check_sendable, only_once
 from .workspace import Workspace
@@ -151,7 +151,7 @@ def train_tasks(
     students = _Students(todo, total, store, pace, report, cluster)
     if todo:
         students.train(workspace, min(jobs, len(todo)), deadline)
-    found = store.rows(_nothing) if students.others else [*rows, *students.rows]
+    found = store.rows(silent) if students.others else [*rows, *students.rows]
     return [row for row in found if row["run"] in tasks]
 
 
@@ -162,10 +162,6 @@ def _check_device(workspace: Workspace, report: Report) -> None:
             f"{workspace.precision} cannot be had on {workspace.device}, see above; choose "
             f"--precision {precision}"
         )
-
-
-def _nothing(line: str) -> None:
-    pass
 
 
 class _Students:
@@ -195,7 +191,7 @@ class _Students:
         with shown, deferred() as pending:
             stop = pending.__bool__
             words = (workspace, jobs, deadline, stop, self.report, self.cluster)
-            trained = train_students(self._claimed(), *words)
+            trained = train_students(self._claimed(deadline), *words)
             try:
                 for task, result in trained:
                     self._keep(task, result)
@@ -212,12 +208,16 @@ class _Students:
                 "goes on"
             )
 
-    def _claimed(self) -> Tasks:
-        """The tasks, each marked as this batch's; None while others train what is left."""
+    def _claimed(self, deadline: float | None = None) -> Tasks:
+        """The tasks until `deadline`, each marked as this batch's; None while others train what is
+        left.
+        """
         left, told = list(self.todo), False
         while left:
             others = []
             for task in left:
+                if deadline is not None and time.monotonic() > deadline:
+                    return
                 if self._is_done(task.key):
                     continue
                 if not self.store.marks.take(task.key, self.cluster is not None):
@@ -239,7 +239,7 @@ class _Students:
         """Has another batch trained it meanwhile?"""
         if self.store.changed():
             self.others = True
-            for row in self.store.rows(_nothing):
+            for row in self.store.rows(silent):
                 self.left.drop(row["run"])
         return key not in self.left
 

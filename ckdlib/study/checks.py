@@ -14,9 +14,9 @@ from ..images import Images, Transform, Views
 from ..methods import INNER, Batch, Method, Problem
 from ..models import Maker, Network
 from ..origins import place
+from ..progress import Report
 from ..reproducibility import generator
 from .plugins import load_plugins
-from .tasks import Report
 
 IMAGES, CLASSES, SIDE = 32, 10, 8  # of the batch that methods are tried on
 STUDENT, TEACHER = "resnet8", "resnet14"

@@ -18,12 +18,13 @@ from .. import methods, models
 from ..errors import OutOfTime
 from ..files import json_text, locked, write_json
 from ..images import BY_STUDENT, RANDOM, Views, pool, ranking
+from ..progress import Report
 from ..recipes import Recipe
 from ..reproducibility import sha256
 from ..tensors import read_tensors, write_tensors
 from ..training import fit
 from .runs import grouped
-from .tasks import Report, Task
+from .tasks import Task
 from .workspace import Workspace
 
 STEPS = 2400  # of a scout, where the students' recipe does not say how many

@@ -20,12 +20,13 @@ from ..errors import InputError
 from ..files import HOST, replacing
 from ..images import Dataset
 from ..origins import place
+from ..progress import Report
 from .attempt import Failure
 from .marks import TOUCHED
 from .remote import Ticket, by_value, software
 from .schedulers import LOCAL, connected, distributed
 from .student import StudentResult
-from .tasks import Report, Task
+from .tasks import Task
 from .workers import POLL, Trained, cores
 from .workspace import Workspace
 

@@ -15,10 +15,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import chain
 from typing import Protocol
 
+from ..progress import Report
 from ..training.graphs import STREAMS
 from .attempt import Stop, attempt
 from .cluster import Cluster
-from .tasks import Report, Task
+from .tasks import Task
 from .workers import POLL, CannotStart, Processes, Tasks, Trained, cores, next_of
 from .workspace import Workspace
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, difference
-from ..files import append_line, replacing, writable_folder
+from ..files import Damaged, append_line, replacing, writable_folder
+from ..progress import Report
 from ..records import Row
 from ..teachers import Ledger, read_card
 from ..tensors import read_tensors
 from .store import Store, found_in
 from .tables import check_table, rows_of_experiment
 
-Report = Callable[[str], None]
 NEAR = 1e-3  # of its size, or of 1: two devices' answers about an image differ by less
 AT_ONCE = 1000  # lines in one write
 LEDGERS = ("ledger", "answers")  # of the study, of one's own teachers
@@ -157,8 +157,8 @@ class _Files:
     def _add(self, folder: Path, path: Path, told: Callable[[Path], Any]) -> None:
         """A file of which there may not be two that differ."""
         place = path.relative_to(folder)
-        other = self.held.get(place)
-        if other and (one := told(other)) != (two := told(path)):
+        other, two = self.held.get(place), told(path)
+        if other and (one := told(other)) != two:
             raise InputError(
                 f"{other} and {path} differ{f': {one} and {two}' if isinstance(one, str) else ''}; "
                 "no table mixes what comes of them: leave one of the folders out"
@@ -186,7 +186,10 @@ def _teacher_of(path: Path) -> str:
 
 
 def _split_of(path: Path) -> Any:
-    return json.loads(path.read_text())
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        raise Damaged(path, "no JSON", "remove it; the next batch writes it anew") from None
 
 
 class _Answers:

@@ -8,7 +8,7 @@ rows, so that a killed migration goes on.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ from .. import methods
 from ..errors import InputError
 from ..files import read_lines, replacing, write_json
 from ..images import TRANSFORMS
+from ..progress import Report
 from ..records import SCHEMA
 from ..teachers import Ledger
 from ..tensors import read_tensors, write_tensors
 from .runs import run_name
-
-Report = Callable[[str], None]
 
 
 def migrate(folder: Path, report: Report = print) -> None:

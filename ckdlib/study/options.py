@@ -127,9 +127,7 @@ class Options:
 
     def images(self) -> str | None:
         """The dataset's name, or the whole path of its folder."""
-        if self.dataset and (folder := Path(self.dataset).expanduser()).is_dir():
-            return str(folder.resolve())
-        return self.dataset
+        return self.dataset and whole(self.dataset)
 
     def workspace(self) -> Workspace:
         """Where these options read and write."""
@@ -144,6 +142,14 @@ class Options:
             self.flip,
             precision=self.precision,
         )
+
+
+def whole(dataset: str) -> str:
+    """A known name as it is, else the whole path where it is a folder's."""
+    from ..images.views import TRANSFORMS
+
+    folder = Path(dataset).expanduser()
+    return str(folder.resolve()) if dataset not in TRANSFORMS and folder.is_dir() else dataset
 
 
 def of_group(*groups: str) -> list[Field]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import InputError, choose, not_installed
-from .options import Options
+from .options import Options, whole
 
 SOURCES = Path(__file__).parents[2] / "notebooks"
 # parameters that are paths
@@ -83,9 +83,7 @@ class Parameter(NamedTuple):
             if isinstance(value, list):
                 return [str(Path(one).resolve()) for one in value]
             return value and str(Path(value).resolve())
-        if self.name == "dataset" and value and Path(value).is_dir():
-            return str(Path(value).resolve())
-        return value
+        return whole(value) if self.name == "dataset" and value else value
 
 
 def _literal(text: str) -> Any:

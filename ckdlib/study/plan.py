@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import methods, models
-from ..images import RANDOM, Dataset
+from ..images import BY_STUDENT, RANDOM, Dataset
 from ..records import Row
 from .runs import Run, grouped, needing_teacher
 
@@ -122,13 +122,14 @@ def plan(
     """
     on_cpu = device == "cpu"
     epochs = pace.expected_epochs
-    asked: dict[tuple, int] = defaultdict(int)  # dataset, teacher, seed, selection -> calls so far
+    asked: dict[tuple, int] = defaultdict(int)  # by what shares calls -> calls so far
     lines = []
     for experiment, part in grouped(runs, "experiment").items():
         before, at_most = sum(asked.values()), ""
         for run in needing_teacher(part):
             select = methods.get(run.method).select
-            ledger = (run.dataset, run.teacher, run.seed, select)
+            scout = (run.student, run.recipe) if select in BY_STUDENT else ()
+            ledger = (run.dataset, run.teacher, run.seed, select, *scout)
             asked[ledger] = max(asked[ledger], run.n)
             at_most = "at most " if select != RANDOM else at_most
         calls = sum(asked.values()) - before

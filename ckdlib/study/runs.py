@@ -76,12 +76,6 @@ class Run:
         own = models.digest(self.student)
         return known | {"student_sha256": own} if own else known
 
-    def key(self, dataset: Dataset, teacher_sha256: str | None, precision: str) -> str:
-        """The run's name, whichever experiment asks."""
-        return run_name(
-            {"teacher": self.teacher} | self.identity(dataset, teacher_sha256, precision)
-        )
-
 
 def run_name(row: Mapping[str, Any]) -> str:
     """The name of the run that a row is of: readable, that of a file, and ending in a hash of its

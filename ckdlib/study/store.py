@@ -3,18 +3,16 @@ costs that line only.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, difference
 from ..files import append_line, read_lines
+from ..progress import Report
 from ..records import SCHEMA, Measures, Probe, Row, fault
 from .marks import Marks
-
-Report = Callable[[str], None]
-
 
 LOST = {
     Row: "its run counts as not done",

@@ -1,7 +1,7 @@
 """Tasks: runs that were resolved once. Everything after that takes them as they are."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from torch import Tensor
 from .. import methods, models
 from ..errors import InputError
 from ..files import writable_folder
-from ..images import Dataset, split
+from ..images import BY_STUDENT, Dataset, split
 from ..methods import INNER, Method, Problem
+from ..progress import Report
 from ..records import Row
 from .grid import profile
 from .runs import Run, grouped, needing_teacher, run_name
@@ -21,8 +22,7 @@ from .store import Store
 from .tables import SHARED, check_table, rows_of_experiment
 from .workspace import Workspace
 
-Report = Callable[[str], None]
-Teachers = dict[tuple[str, str], str]  # (name of the images, model) -> SHA-256 of the weights
+Digests = dict[tuple[str, str], str]  # (name of the images, model) -> SHA-256 of the weights
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,23 @@ class Task:
     method: Method  # how its student learns
     student: models.Maker  # what makes its student
     follow: int = 0  # rounds between two probes along its training; 0: none
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        dataset: Dataset,
+        teacher_sha256: str | None,
+        precision: str,
+        train_index: Tensor,
+        val_index: Tensor,
+        follow: int = 0,
+    ) -> "Task":
+        """A run on these images, named by all that determines its result."""
+        identity = run.identity(dataset, teacher_sha256, precision)
+        key = run_name({"teacher": run.teacher} | identity)
+        method, student = methods.get(run.method), models.maker(run.student)
+        return cls(run, key, identity, dataset, train_index, val_index, method, student, follow)
 
     @property
     def teacher_sha256(self) -> str | None:
@@ -76,7 +93,7 @@ class Prepared:
     datasets: Mapping[str, Dataset]
     rows: list[Row]  # that are there
     tasks: dict[str, Task]
-    teachers: Teachers  # that are there, or that rows are of
+    teachers: Digests  # that are there, or that rows are of
     precision: str
     results: Path
 
@@ -126,8 +143,8 @@ def prepare(
     with torch.device("meta"):
         for cell in grouped(runs, "dataset", "teacher", "student", "method"):
             check_method(datasets[cell[0]], *cell[1:])
-    teachers: Teachers = {}
-    absent: Teachers = {}
+    teachers: Digests = {}
+    absent: Digests = {}
     for name, model in grouped(needing_teacher(runs), "dataset", "teacher"):
         if digest := workspace.teacher_digest(datasets[name], model):
             teachers[name, model] = digest
@@ -227,6 +244,8 @@ def check_student(student: str, name: str, labels: Tensor, classes: int, side: i
     """
     method = methods.get(name)
     models.check(student, classes, side, method.calibrated)
+    if method.select in BY_STUDENT:  # its scout gives features
+        models.feature_shapes(student, classes, side)
     if method.origin and not method.helped and not method.white_box:
         with torch.device("cpu"):
             methods.try_out(name, method, labels, classes)
@@ -263,10 +282,9 @@ def resolve(
         cut = (run.dataset, run.n, run.seed)
         if cut not in indices:
             indices[cut] = split(len(dataset.train), run.n, run.seed)
-        identity = run.identity(dataset, teachers.get((run.dataset, run.teacher)), precision)
-        key = run_name({"teacher": run.teacher} | identity)
-        method, student = methods.get(run.method), models.maker(run.student)
+        teacher = teachers.get((run.dataset, run.teacher))
         experiment = profile(run.profile).experiments[run.experiment]
-        follow = experiment.follow if method.needs_teacher else 0
-        tasks[key] = Task(run, key, identity, dataset, *indices[cut], method, student, follow)
+        follow = experiment.follow if methods.get(run.method).needs_teacher else 0
+        task = Task.of(run, dataset, teacher, precision, *indices[cut], follow)
+        tasks[task.key] = task
     return tasks

@@ -17,13 +17,14 @@ from ..images import RANDOM, Dataset, Views, split, teacher_view
 from ..measures import measure
 from ..methods import INNER
 from ..models.network import Network
+from ..progress import Report, silent
 from ..recipes import RECIPES, Recipe
 from ..teachers import Ledger, import_teacher, load_teacher, train_teacher
 from ..tensors import read_tensors, write_tensors
 from ..training import predict
 from .grid import profile
 from .runs import Run, grouped, needing_teacher
-from .tasks import Report, Task, inner_shapes
+from .tasks import Task, inner_shapes, teacher_of_rows
 from .workspace import Workspace
 
 Teachers = Mapping[tuple[str, str], tuple[Network, dict]]  # (dataset, model) -> net, card
@@ -72,8 +73,8 @@ def make_teacher(
     dataset = workspace.dataset(dataset_name or chosen.dataset)
     device = torch.device(workspace.device)
     if checkpoint is not None:
-        _no_rows_of_another(checkpoint, dataset, model, workspace)
-        return import_teacher(dataset, model, checkpoint, folder, device)
+        of_rows = teacher_of_rows(model, dataset, workspace.store.rows(silent))
+        return import_teacher(dataset, model, checkpoint, folder, device, of_rows)
     deadline = None if time_budget is None else time.monotonic() + 60 * time_budget
     own = RECIPES[recipe] if recipe else chosen.teacher_recipe
     path = _found_or_trained(workspace, dataset, model, own, seed or 0, deadline, report)
@@ -86,20 +87,6 @@ def make_teacher(
                 f"{value}; remove it to train another, or choose another folder with --results"
             )
     return card
-
-
-def _no_rows_of_another(
-    checkpoint: Path, dataset: Dataset, model: str, workspace: Workspace
-) -> None:
-    """Refuse to put a teacher in the place of one that rows are of."""
-    for row in workspace.store.rows(lambda line: None):
-        same = (row["dataset_sha256"], row["teacher"]) == (dataset.digest, model)
-        if same and row["teacher_sha256"]:
-            raise InputError(
-                f"{workspace.results} holds rows of another teacher {model} (SHA-256 "
-                f"{row['teacher_sha256']}), which no table mixes with {checkpoint}; choose another "
-                "folder with --results"
-            )
 
 
 def _found_or_trained(
@@ -155,10 +142,9 @@ def ask_teachers(
 ) -> None:
     """Make every call that the tasks need, once.
 
-    Those of the largest n hold all others of a teacher, seed and selection. Feature maps are kept
-    of the calls that white-box tasks need, of this batch or of the profile, so that a later
-    experiment finds them. The teacher is also run on the test images, for Table 3 and Figure 5;
-    that is no call.
+    Feature maps are kept of the calls that white-box tasks need, of this batch or of the profile,
+    so that a later experiment finds them. The teacher is also run on the test images, for Table 3
+    and Figure 5; that is no call.
     """
     device = torch.device(workspace.device)
     asking = [task for task in tasks if task.method.needs_teacher]
@@ -191,21 +177,18 @@ def _ask(
     seed = tasks[0].run.seed
     shapes = partial(inner_shapes, model, dataset)
     missing = "recompute" if add_features else "raise"
-    for index in _widest(task for task in tasks if task.method.white_box):
-        ledger.ask(index, view, with_maps, shapes(), missing)
-    by_chance = [task for task in tasks if task.method.select == RANDOM]
-    for most in _widest(by_chance):
-        if later := min(len(most), max(later_white_box(task.run) for task in by_chance)):
+    if white_box := [task for task in tasks if task.method.white_box]:
+        ledger.ask(_images(white_box), view, with_maps, shapes(), missing)
+    if by_chance := [task.run for task in tasks if task.method.select == RANDOM]:
+        if later := min(max(run.n for run in by_chance), max(map(later_white_box, by_chance))):
             index, _ = split(len(dataset.train), later, seed)
             ledger.ask(index, view, with_maps, shapes(), "skip")
-    for index in _widest(tasks):
-        ledger.ask(index, view, net)
+    ledger.ask(_images(tasks), view, net)
 
 
-def _widest(tasks: Iterable[Task]) -> list[Tensor]:
-    """Of each selection, the images of its largest n."""
-    parts = grouped(tasks, "method.select").values()
-    return [max(part, key=lambda task: task.run.n).train_index for part in parts]
+def _images(tasks: Iterable[Task]) -> Tensor:
+    """All that some of the tasks ask about."""
+    return torch.cat([task.train_index for task in tasks]).unique()
 
 
 def later_white_box(run: Run) -> int:

@@ -1,10 +1,12 @@
 """Where a batch finds its images, teachers and kept calls, and on which device it computes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..errors import choose
 from ..images import Dataset, check_size, load_dataset
+from ..progress import silent
 from ..reproducibility import PRECISIONS, choose_device, own_precision
 from ..teachers import Ledger, read_card, weights_path
 from .home import home
@@ -24,7 +26,7 @@ class Workspace:
     flip: bool = True  # may a folder's training images be mirrored?
     precision: str = "float32"  # of convolutions in training; reported numbers are float32
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The rows and measures of the results folder."""
         return Store(self.results)
@@ -84,7 +86,7 @@ def open_workspace(
     results = _whole(results)
     device = choose_device(device)
     if precision is None:
-        rows = Store(results).rows(lambda line: None)
+        rows = Store(results).rows(silent)
         precision = rows[-1]["precision"] if rows else own_precision(device)
     choose("precision", precision, PRECISIONS)
     return Workspace(

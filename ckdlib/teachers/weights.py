@@ -34,18 +34,33 @@ def weights_path(folder: Path, dataset: str, model: str) -> Path:
 
 
 def import_teacher(
-    dataset: Dataset, model: str, checkpoint: Path, folder: Path, device: torch.device
+    dataset: Dataset,
+    model: str,
+    checkpoint: Path,
+    folder: Path,
+    device: torch.device,
+    of_rows: str | None = None,
 ) -> dict[str, Any]:
     """Check, measure and keep a RepDistiller `.pth` (or a bare state dict); return its card.
+
+    Parameters
+    ----------
+    of_rows : str, optional
+        SHA-256 of the teacher that rows beside it are of.
 
     Raises
     ------
     InputError
         If the file is missing, truncated, a pickle with code in it, of another architecture or
-        class count.
+        class count; or if rows are of other weights.
     """
     net = new(model, len(dataset.classes)).to(device)
     fill(net, model, read_checkpoint(checkpoint, net, model), checkpoint)
+    if of_rows not in (None, weights_digest(_rounded(net), digest(model))):
+        raise InputError(
+            f"{folder.parent} holds rows of another teacher {model} (SHA-256 {of_rows}), which no "
+            f"table mixes with {checkpoint}; choose another folder with --results"
+        )
     return keep_teacher(
         weights_path(folder, dataset.name, model),
         net,
@@ -150,9 +165,8 @@ def keep_teacher(
     """Write a teacher, rounded to float16, with its card in the same file, and a copy of the card
     beside it for people.
     """
-    rounded = {name: _float16(value) for name, value in net.state_dict().items()}
-    net.load_state_dict(rounded)
-    state = {name: value.cpu().contiguous() for name, value in rounded.items()}
+    state = _rounded(net)
+    net.load_state_dict(state)
     test = Views(dataset.test, dataset.transform, device)
     own = digest(model)
     card = {
@@ -175,5 +189,9 @@ def keep_teacher(
     return json.loads(json.dumps(card))
 
 
-def _float16(value: torch.Tensor) -> torch.Tensor:
-    return value.half() if value.is_floating_point() else value
+def _rounded(net: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights as they are kept: float16, on the CPU."""
+    state = {name: value.cpu().contiguous() for name, value in net.state_dict().items()}
+    return {
+        name: value.half() if value.is_floating_point() else value for name, value in state.items()
+    }

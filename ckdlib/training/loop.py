@@ -256,7 +256,7 @@ class _Training:
         return Saved(self.rounds, taken, {name: value.clone() for name, value in tensors.items()})
 
     def go_on_from(self, saved: Saved) -> None:
-        """Be where `save` was called: weights, momentum and every generator."""
+        """Be where `save` was called: weights, momentum and every generator but the helpers'."""
         names = self.steps.modules.state_dict()
         self.steps.modules.load_state_dict({name: saved.tensors[name] for name in names})
         for i, moment in enumerate(self.steps.moments):

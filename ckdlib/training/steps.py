@@ -43,10 +43,11 @@ class Room(NamedTuple):
     def like(cls, draws: Round, batch: int, device: torch.device) -> "Room":
         """Room for the longest round.
 
-        Pairs take two images, and short batches that were joined one more than a batch has.
+        Pairs take two images, and short batches that were joined one more than a batch has; a
+        sampler of one's own may take any number.
         """
         steps = len(draws.shapes)
-        images = 2 * (batch + 1) * steps
+        images = max(2 * (batch + 1) * steps, len(draws.positions))
         return cls(
             draws.positions.new_empty(images, device=device),
             draws.views.new_empty(images, 3, device=device),
@@ -155,7 +156,7 @@ class Steps:
         Tensor, 0-d
             The mean loss.
         """
-        if self.room is None:
+        if self.room is None or len(self.room.positions) < len(draws.positions):
             self.room = Room.like(draws, self.batch, self.device)
         self.room.hold(draws)
         images = sum(k * count for k, count in draws.shapes[:first])

@@ -178,6 +178,25 @@ def test_a_student_that_was_finished_before_its_mark_was_taken_is_not_trained(he
     assert [one for one in students._claimed() if one] == []
 
 
+def test_the_time_budget_ends_waiting_for_another_batch(here, brief):
+    tasks = resolve(brief(["ce"]), {"digits": here.dataset("digits")}, {}, "float32")
+    students = batch._Students(list(tasks.values()), 1, here.store, batch.Pace([]), quiet)
+    for key in tasks:  # another batch's
+        assert Store(here.results).marks.take(key)
+    claimed = students._claimed(deadline=time.monotonic() + 0.1)
+    assert next(claimed) is None  # it waits
+    time.sleep(0.2)
+    assert list(claimed) == []
+
+
+def test_past_the_time_budget_no_further_student_is_marked(here, brief):
+    tasks = resolve(
+        brief(["ce", "ce+smoothing"]), {"digits": here.dataset("digits")}, {}, "float32"
+    )
+    students = batch._Students(list(tasks.values()), 2, here.store, batch.Pace([]), quiet)
+    assert list(students._claimed(deadline=time.monotonic())) == [] and not students.marked
+
+
 def test_a_bomb_is_refused_when_a_folder_is_decoded(tmp_path):
     decode_all([], 12, "none", quiet)  # as Pillow is set up for folders
     assert Image.MAX_IMAGE_PIXELS and Image.MAX_IMAGE_PIXELS < 10**8

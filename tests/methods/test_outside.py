@@ -8,9 +8,11 @@ import pytest
 import torch
 
 import ckdlib
-from ckdlib import losses, methods
+from ckdlib import losses, methods, models
 from ckdlib.errors import InputError
+from ckdlib.images import Views
 from ckdlib.methods import Method, Term, terms
+from ckdlib.training import Recipe, fit
 from tests.methods.test_methods import fixed_batch
 
 
@@ -116,6 +118,26 @@ def test_what_does_not_fit_is_refused_at_the_first_batch(function, weights, says
     method = add(function, weights=weights)
     with pytest.raises(InputError, match="method 'mine': its function .*" + says):
         method.loss(fixed_batch(method))
+
+
+@pytest.mark.parametrize("examples", [1, 2, 3])
+def test_a_sampler_may_draw_any_number_of_images_an_example(digits, examples):
+    """It is tried as it is trained."""
+
+    def several(labels, batch, random):
+        while True:
+            yield torch.randint(len(labels), (examples, 2 * batch), generator=random)
+
+    def spread(batch):
+        assert batch.student_logits.shape == (examples, *batch.index.shape[1:], 10)
+        return batch.student_logits.square().mean()
+
+    method = add(spread, weights={"x": 1.0}, sampler=several)
+    methods.try_out("mine", method, digits.train.labels, 10)
+    views = Views(digits.train[torch.arange(40)], digits.transform)
+    recipe = Recipe(schedule="one_cycle", steps=2, checks=1, batch=16)
+    result = fit(models.new("resnet8", 10), method, recipe, views, torch.zeros(40, 10))
+    assert result.status == "done" and result.student_passes == 2 * examples * 32
 
 
 def test_a_sampler_of_pairs_is_told_at_the_first_batch():

@@ -29,6 +29,7 @@ def test_a_selection_is_part_of_a_name_and_of_a_definition():
         ("kd@margins", "did you mean 'margin'"),
         ("ce@margin", "ce asks no teacher"),
         ("crd+spare", "trains nothing beside"),
+        ("kd+spare+spare", "images one by one"),  # a second name of kd+spare
         ("ckd_pairs+spare", "images one by one"),
         ("ckd_calibrated+spare", "images one by one"),
         ("kl+spare", "has a term of the labels"),

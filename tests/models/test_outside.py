@@ -171,6 +171,13 @@ def test_what_gives_no_logits_is_refused_when_it_is_made(factory, says):
     assert "\n" not in str(refused.value)
 
 
+def test_a_network_of_one_size_may_be_as_large_as_distill_takes():
+    models.add(
+        "at_96", lambda classes: nn.Sequential(nn.Flatten(), nn.Linear(3 * 96 * 96, classes))
+    )
+    models.check("at_96", 10, 96)
+
+
 def test_images_of_another_size_are_refused():
     models.add("at_32", at_32)
     models.check("at_32", 10, 32)

@@ -50,6 +50,16 @@ def met(made, teachers, tmp_path):
     return {name: place(tmp_path / "made" / name, teachers) for name in ("a", "b", "whole")}
 
 
+@pytest.mark.parametrize("among", ["a", "whole"])
+def test_a_damaged_split_is_a_line(met, tmp_path, among):
+    split = next((met[among].results / "splits").glob("*.json"))
+    split.write_text(split.read_text()[:50])
+    folders = [met["a"].results, met["whole"].results]
+    with pytest.raises(InputError, match=f"{split} is damaged .no JSON.; remove it"):
+        merge.merge(folders, tmp_path / "all", report=quiet)
+    assert not (tmp_path / "all/rows.jsonl").exists()
+
+
 def numbers(folder):
     return {
         row["run"]: (row["val_accuracy"], row["test_accuracy"], row["teacher_calls"])

@@ -1,11 +1,13 @@
 """Students that ask about chosen images, or learn labels of all: which images they see."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from ckdlib import study
+from ckdlib import models, study
 from ckdlib.errors import InputError
 from ckdlib.images import margin, pool, split
 from ckdlib.study import choosing
@@ -41,6 +43,30 @@ def test_a_scout_learns_once_and_says_what_to_ask(here, brief, digits, monkeypat
     assert sum(int(line.split()[4]) for line in said if "calls made" in line) == len(asked)
     monkeypatch.setattr(choosing, "fit", None)  # nothing learns a second time
     study.run(brief(["kd@margin", "kd@k_centre"], n=[64]), here, jobs=1, report=quiet)
+
+
+def test_each_student_asks_about_what_its_own_scout_doubts(here, brief):
+    """Of one teacher and seed, two rates: two scouts, and the images of both are shown."""
+    (run,) = brief(["kd@margin"], n=[32])
+    slow = replace(run, recipe=replace(run.recipe, learning_rate=run.recipe.learning_rate / 50))
+    said = []
+    rows = study.run([run, slow], here, jobs=1, report=said.append)
+    assert len(rows) == 2 and len(list((here.results / "scouts").glob("*.safetensors"))) == 2
+    assert any("at most 64 teacher calls" in line for line in said)
+    (made,) = (int(line.split()[4]) for line in said if "calls made" in line)
+    assert 32 < made <= 64
+
+
+def test_a_network_without_features_cannot_be_a_scout_and_is_refused_at_once(here, brief):
+    @models.model("plain_of_test")
+    def plain(classes):
+        return nn.Sequential(nn.Flatten(), nn.Linear(192, classes))
+
+    runs = [replace(run, student="plain_of_test") for run in brief(["kd", "kd@margin"], n=[32])]
+    with pytest.raises(InputError, match="selections by a student .@margin. need"):
+        study.run(runs, here, jobs=1, report=quiet)
+    assert not (here.results / "scouts").exists()
+    assert len(study.run(runs[:1], here, jobs=1, report=quiet)) == 1
 
 
 def test_a_balanced_selection_needs_no_scout(here, brief, digits):

@@ -7,13 +7,16 @@ from collections import Counter
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
 from ckdlib import losses, methods, report, study
 from ckdlib.errors import InputError
 from ckdlib.images import split
 from ckdlib.methods import Term
 from ckdlib.study import Store, plan
+from ckdlib.study.options import Options
 from ckdlib.study.runs import run_name
+from ckdlib.study.tasks import Task
 from ckdlib.training import Recipe
 from tests import PROJECT, a_row
 
@@ -246,7 +249,8 @@ def named(digits):
     """Run -> its name, on digits, but for what is changed."""
 
     def name(run, images=digits, teacher="teacher", precision="float32", **changes):
-        return replace(run, **changes).key(images, teacher, precision)
+        none = torch.empty(0, dtype=torch.int64)
+        return Task.of(replace(run, **changes), images, teacher, precision, none, none).key
 
     return name
 
@@ -426,3 +430,16 @@ def test_early_stopping_may_watch_the_loss():
     assert run.recipe == Recipe(monitor="loss")
     with pytest.raises(InputError, match="unknown monitor 'los': did you mean 'loss'"):
         study.select("paper", monitor="los")
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu:0"])
+def test_the_cpu_has_one_name(name, tmp_path):
+    assert study.open_workspace(tmp_path, device=name).device == "cpu"
+
+
+def test_a_known_dataset_is_not_a_folder_of_that_name(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "pics").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Options(dataset="digits").images() == "digits"
+    assert Options(dataset="pics").images() == str(tmp_path / "pics")
