@@ -12,6 +12,7 @@ from .accuracy import (
     by_n,
     mean_accuracies,
     mean_differences,
+    offset_gains,
     paired_differences,
     summary,
 )
@@ -26,7 +27,7 @@ from .calls import (
     table1,
     table1_vs_paper,
 )
-from .chosen import by_chance, selections
+from .chosen import by_chance, saved_by_choice, selections
 from .claims import RULE, directions, evidence, verdicts
 from .correlations import correlations
 from .explorer import explore
@@ -112,6 +113,7 @@ __all__ = [
     "measured",
     "missing_runs",
     "more_calls",
+    "offset_gains",
     "outside",
     "paired_differences",
     "printed_points",
@@ -121,6 +123,7 @@ __all__ = [
     "rivals_of_best",
     "rows_of_experiment",
     "saved",
+    "saved_by_choice",
     "savings",
     "scaled",
     "selections",

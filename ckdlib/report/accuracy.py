@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputError
 from .outside import in_order
-from .statistics import CELL, interval
+from .statistics import CELL, SPREAD, interval
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def paired_differences(table: pd.DataFrame, baseline: str) -> pd.DataFrame:
         gaps = (wide[method] - wide[baseline]).dropna()
         for (pair, n), gap in gaps.groupby(["pair", "n"]):
             cells.append({"pair": pair, "method": method, "n": n} | interval(gap))
-    return pd.DataFrame(cells, columns=[*CELL, "seeds", "mean", "sd", "low", "high"])
+    return pd.DataFrame(cells, columns=[*CELL, *SPREAD])
 
 
 def baseline(table: pd.DataFrame, *preferred: str) -> str:
@@ -125,7 +125,41 @@ def mean_accuracies(table: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
         if (pair, method) in found:
             means = wide[pair, method].dropna().mean(axis=1)
             lines.append({"pair": pair, "method": method} | interval(means))
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=["pair", "method", *SPREAD])
+
+
+def at_common_n(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """The rows of `methods`, of one pair, at the n that all of them have; without such an n, those
+    of the methods of the most n.
+    """
+    there = table[table.method.isin(methods)]
+    sizes = there.groupby("method").n.agg(set)
+    if sizes.empty:
+        return there
+    if not set.intersection(*sizes):
+        sizes = sizes[sizes.map(len) == sizes.map(len).max()]
+    common = set.intersection(*sizes)
+    return there[there.method.isin(sizes.index) & there.n.isin(common)]
+
+
+def offset_gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Points of test accuracy that adding the offset would win, the mean over n.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A frame with measures, see `rows.with_measures`.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and method that was measured, with the t interval over seeds.
+    """
+    won = table.assign(won=table.calibrated_accuracy - table.test_accuracy).dropna(subset="won")
+    lines = []
+    for (pair, method), part in won.groupby(["pair", "method"]):
+        lines.append({"pair": pair, "method": method} | interval(part.groupby("seed").won.mean()))
+    return pd.DataFrame(lines, columns=["pair", "method", *SPREAD])
 
 
 def mean_differences(
@@ -147,7 +181,7 @@ def mean_differences(
             gaps = (wide[pair, method] - wide[pair, rival]).dropna(axis=1, how="all")
             means = gaps.dropna().mean(axis=1)
             lines.append({"pair": pair, "method": method, "above": rival} | interval(means))
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=["pair", "method", "above", *SPREAD])
 
 
 def _by_seed(table: pd.DataFrame, column: str = "test_accuracy") -> pd.DataFrame:

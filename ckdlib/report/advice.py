@@ -12,7 +12,7 @@ from .estimates import cell_errors
 from .learning_curve import Curve, cost, fit_curve, spread, times
 from .readme import markdown
 from .rows import frame
-from .statistics import ENDS
+from .statistics import ENDS, FEWEST_SEEDS
 
 FACTORS = (2, 4)  # times the calls
 NOTE = "points above the curve at n, with 95 % intervals of one new student"
@@ -146,12 +146,12 @@ def rivals_of_best(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _below(gaps: pd.DataFrame, n: int) -> bool | None:
-    """Is a difference [seeds, n] at n significantly below 0? None where fewer than two seeds are.
+    """Is a difference [seeds, n] at n significantly below 0? None of fewer than FEWEST_SEEDS.
 
     The seeds are those that have this n, the other n those that all of these have.
     """
     known = gaps[gaps[n].notna()].dropna(axis=1)
-    if len(known) < 2:
+    if len(known) < FEWEST_SEEDS:
         return None
     error, df = cell_errors(known.to_numpy())
     return bool(known[n].mean() + stats.t.ppf(ENDS[1], df) * error < 0)

@@ -167,6 +167,9 @@ def budgets(table: pd.DataFrame) -> str:
     for n in sorted(table.n.unique()):
         found = budget(table, n)
         best, alone = found.best, found.alone
+        level = [f"`{one}`" for one in found.level]
+        if found.untold:
+            level.append(f"(too few seeds: {', '.join(map('`{}`'.format, found.untold))})")
         own = table[(table.method == best.method) & (table.n == n)]
         lines.append(
             [
@@ -174,7 +177,7 @@ def budgets(table: pd.DataFrame) -> str:
                 f"`{best.method}`",
                 f"{own.test_accuracy.mean():.1f}",
                 _level(best),
-                ", ".join(map("`{}`".format, found.level)) or "none",
+                ", ".join(level) or "none",
                 _level(alone) + _beyond(alone, n) if alone else "",
                 spread(best.twice) + _beyond(best, 2 * n),
             ]
@@ -227,7 +230,7 @@ def _sentences(found: Budget) -> Iterator[str]:
 
 def _others(found: Budget) -> str:
     told = "not significantly below it: " + (", ".join(found.level) or "none")
-    return told + (f"; no seeds in common to say: {', '.join(found.untold)}" * bool(found.untold))
+    return told + (f"; too few seeds to say: {', '.join(found.untold)}" * bool(found.untold))
 
 
 def _labels(found: Budget) -> str:
@@ -237,7 +240,7 @@ def _labels(found: Budget) -> str:
             "rows had labels too, so that none says what that costs"
         )
     if not found.alone:
-        return f"labels alone ({LABELS}): no rows of so few calls"
+        return f"labels alone ({LABELS}): no rows near so few calls"
     outside = (
         "" if _inside(found.alone, found.calls) else f", beyond its rows ({_span(found.alone)})"
     )

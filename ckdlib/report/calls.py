@@ -12,6 +12,8 @@ from .outside import in_order
 from .rows import comparable
 from .statistics import ENDS, resamples
 
+COLUMNS = ["pair", "method", "target", "seeds", "calls", "low", "high", "fewest", "most"]
+
 
 def calls_to_reach(target: float, calls: ArrayLike, accuracy: ArrayLike) -> float:
     """How many teacher calls reach `target` per cent on a curve of mean accuracies.
@@ -135,20 +137,10 @@ def calls_table(table: pd.DataFrame, targets: Sequence[float]) -> pd.DataFrame:
             low = high = np.nan
             if len(spread):
                 low, high = np.quantile(spread, ENDS, method="closest_observation")
-            cells.append(
-                {
-                    "pair": pair,
-                    "method": method,
-                    "target": target,
-                    "seeds": len(curves.dropna()),
-                    "calls": calls,
-                    "low": low,
-                    "high": high,
-                    "fewest": float(curves.columns[0]),
-                    "most": float(curves.columns[-1]),
-                }
-            )
-    return pd.DataFrame(cells)
+            seeds, fewest, most = len(curves.dropna()), curves.columns[0], curves.columns[-1]
+            ends = (low, high, float(fewest), float(most))
+            cells.append([pair, method, target, seeds, calls, *ends])
+    return pd.DataFrame(cells, columns=COLUMNS)
 
 
 def reductions(
@@ -180,7 +172,8 @@ def reductions(
         rival = others.method[others.calls.idxmin()]
         reduction, bound = np.nan, ""
         if mine < np.inf and best > -np.inf:
-            upper, lower = max(mine, own.fewest.item()), min(best, others.most.min())
+            upper = max(mine, own.fewest.item())
+            lower = best if np.isfinite(best) else others.most.min()
             reduction = 100 * (1 - upper / lower)
             bound = "" if np.isfinite(mine) and np.isfinite(best) else ">="
         cells.append([pair, target, rival, reduction, bound])
@@ -213,6 +206,8 @@ def table1(calls: pd.DataFrame, order: Sequence[str], thousands: bool = False) -
         for method in (paper.CKD, "ckd"):
             for cell in reductions(part, method).dropna(subset="reduction").itertuples():
                 lines.setdefault((pair, f"Δ {method}"), {})[f"{cell.target:g} %"] = _share(cell)
+    if not lines:
+        return pd.DataFrame()
     out = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     return out.set_index(pd.MultiIndex.from_tuples(lines, names=["pair", "method"]))
 

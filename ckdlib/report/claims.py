@@ -84,13 +84,8 @@ def evidence(rows: Sequence[Row], measures: Mapping[str, Measures], profile: str
             continue
         table = frame(rows, experiment, report=lambda line: None)
         table = with_measures(table, measures)
-        gaps = table.correlation_gaps.map(_mean_gap)
-        tables[experiment] = table.assign(correlation=gaps, height=mean_log_spectrum(table))
+        tables[experiment] = table.assign(correlation=table.gap, height=mean_log_spectrum(table))
     return tables
-
-
-def _mean_gap(draws: list[float | None] | float) -> float:
-    return np.nanmean(np.array(draws, float)) if isinstance(draws, list) else np.nan
 
 
 def verdicts(

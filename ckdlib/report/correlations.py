@@ -35,7 +35,7 @@ def correlations(table: pd.DataFrame) -> pd.DataFrame:
     spread = table[CELL].assign(
         draws=np.nanstd(gaps, axis=1, ddof=1), undefined=np.isnan(gaps).sum(1)
     )
-    cells = by_cell(table.assign(value=np.nanmean(gaps, axis=1)))
+    cells = by_cell(table.assign(value=table.gap))
     return cells.merge(
         spread.groupby(CELL).agg({"draws": "mean", "undefined": "sum"}).reset_index()
     )

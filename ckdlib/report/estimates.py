@@ -16,8 +16,8 @@ import pandas as pd
 from ..study.grid import Experiment
 from . import paper
 from .paper import Claim
+from .statistics import FEWEST_SEEDS
 
-FEWEST_SEEDS = 3
 LOWER = {"correlation", "height"}  # quantities where less is claimed to be better
 COLUMN = {
     "calls": "test_accuracy",

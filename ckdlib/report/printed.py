@@ -5,10 +5,12 @@ import pandas as pd
 
 from . import paper
 from .accuracy import summary
+from .statistics import CELL
 
 WITH_VALIDATION = 1.25  # images that are drawn, for each that the teacher is asked about
-READINGS = ("calls alone", "validation images too")  # what the paper's n counts
-TABLE1 = "black_box"  # the experiment behind it
+# what the paper's n counts -> that of one call
+READINGS = {"calls alone": 1.0, "validation images too": WITH_VALIDATION}
+EXPERIMENT = "black_box"  # whose curves it prints
 COLUMNS = ["pair", "method", "n", "ours", "at", "printed", "above"]
 
 
@@ -55,17 +57,18 @@ def above_printed(table: pd.DataFrame, factor: float = 1.0) -> pd.DataFrame:
 
 
 def readings(table: pd.DataFrame) -> pd.DataFrame:
-    """The two readings of the paper's n: how far ours are above its curves, the mean over n.
+    """The readings of the paper's n: how far ours are above its curves, the mean over those of our
+    n that the curve holds in every reading.
 
     Returns
     -------
     DataFrame
-        A line for each pair and method, a column for each of `READINGS`; nan where none of our n,
-        so read, is one that the curve holds.
+        A line for each pair and method, a column for each of `READINGS`; nan without such an n.
     """
-    read = dict(zip(READINGS, (1.0, WITH_VALIDATION), strict=True))
-    means = {
-        name: above_printed(table, factor).groupby(["pair", "method"]).above.mean()
-        for name, factor in read.items()
+    read = {
+        name: above_printed(table, factor).set_index(CELL).above
+        for name, factor in READINGS.items()
     }
-    return pd.DataFrame(means).reindex(columns=list(read))
+    wide = pd.DataFrame(read)
+    known = wide.where(wide.notna().all(axis=1))
+    return known.groupby(["pair", "method"])[list(READINGS)].mean()

@@ -9,10 +9,10 @@ from ..records import Row
 from ..study.grid import OURS, profile
 from . import paper
 from .accuracy import baseline, mean_differences, summary
-from .estimates import FEWEST_SEEDS
 from .outside import in_order, outside, standing_outside
 from .rows import frame
 from .savings import fresh, savings
+from .statistics import FEWEST_SEEDS
 
 
 def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:

@@ -53,7 +53,7 @@ def missing_runs(rows: Sequence[Row], experiment: str) -> list[str]:
     return [
         f"{count} of the {total} runs of {experiment} are missing:",
         *lines,
-        f"make them with: {command}",
+        f"make them with: {command} (and the --results of this folder)",
     ]
 
 
@@ -165,10 +165,17 @@ def measured(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFr
 
 
 def with_measures(table: pd.DataFrame, measures: Mapping[str, Measures]) -> pd.DataFrame:
-    """A frame with measures as further columns, nan (or None) where a run has none."""
+    """A frame with measures as further columns, nan (or None) where a run has none; `gap`: the mean
+    of its correlation gaps.
+    """
     lines = [measures[run] for run in table.run if run in measures]
-    columns = ["run", *CURVES, *NUMBERS]
-    return table.merge(pd.DataFrame(lines, columns=columns), on="run", how="left")
+    found = pd.DataFrame(lines, columns=["run", *CURVES, *NUMBERS])
+    found["gap"] = found.correlation_gaps.dropna().map(_mean).astype(float)
+    return table.merge(found, on="run", how="left")
+
+
+def _mean(draws: Sequence[float | None]) -> float:
+    return pd.Series(draws, dtype=float).mean()
 
 
 def _seeds(counts: pd.Series) -> str:

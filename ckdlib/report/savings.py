@@ -36,7 +36,8 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
     table : DataFrame
         A frame, see `rows.frame`.
     methods, rivals : sequence of str
-        Those without rows, and a method beside itself, are left out.
+        Those without rows, of one n or of no seed in common that has all, and a method beside
+        itself, are left out.
 
     Returns
     -------
@@ -64,6 +65,8 @@ class Saving(NamedTuple):
 def _against(part: pd.DataFrame, method: str, rival: str) -> list[list]:
     """The lines of one method and one rival: seeds, target, targets, fewer, low, high, bound."""
     mine, other = _curves(part, method, rival, "test_accuracy")
+    if mine.empty or min(mine.shape[1], other.shape[1]) < 2:  # no seed has all; or no curves
+        return []
     validation = _curves(part, method, rival, "val_accuracy")
     targets = spaced(validation[0].mean(), validation[1].mean())
     seeds = len(mine)

@@ -6,13 +6,18 @@ from html import escape
 
 import pandas as pd
 
+from . import paper
 from .rows import about, comparable
+from .statistics import FEWEST_SEEDS
 
 SMALLER = (
     "A smaller study than the paper's ({}), so directions at most: no number here is to be set "
     "beside the paper's."
 )
-FEW_SEEDS = 3  # fewer decide nothing
+OTHER_IMAGES = (
+    "No table of the paper is of these images, so directions at most: no number here is to be set "
+    "beside its."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,9 +83,13 @@ def made_of(table: pd.DataFrame, missing: Sequence[str] = ()) -> str:
     """
     said = [f"*Made of {about(table)}.*"]
     if not comparable(table):
-        said.append(SMALLER.format(_smaller(table)))
-    if table.seed.nunique() < FEW_SEEDS:
-        said.append(f"With fewer than {FEW_SEEDS} seeds nothing is decided.")
+        own_size = (table.profile == paper.PROFILE).all()
+        said.append(OTHER_IMAGES if own_size else SMALLER.format(_smaller(table)))
+    seeds = table.groupby("method", sort=False).seed.nunique()
+    few = seeds.index[seeds < FEWEST_SEEDS]
+    if len(few):
+        whose = "" if len(few) == len(seeds) else f" of {', '.join(map('`{}`'.format, few))}"
+        said.append(f"With fewer than {FEWEST_SEEDS} seeds nothing{whose} is decided.")
     return "\n\n".join([" ".join(said), *_unfold(missing)])
 
 

@@ -147,6 +147,6 @@ def count_directions(flat: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex(columns=["lower", "undecided", "higher"], fill_value=0)
 
 
-def ranks(table: pd.DataFrame, curve: str = "centred") -> pd.DataFrame:
+def ranks(table: pd.DataFrame) -> pd.DataFrame:
     """Effective rank of each pair's, method's and n's logits: mean and t interval over seeds."""
-    return by_cell(table.assign(value=table[curve].map(effective_rank)))
+    return by_cell(table.assign(value=table.centred.map(effective_rank)))

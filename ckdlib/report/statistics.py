@@ -11,6 +11,8 @@ CONFIDENCE = 0.95
 ENDS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 RESAMPLES = 4000  # of the seeds, where there are too many to go through every resample
 CELL = ["pair", "method", "n"]
+SPREAD = ["seeds", "mean", "sd", "low", "high"]  # of `interval`
+FEWEST_SEEDS = 3  # fewer decide nothing
 
 
 def interval(values: ArrayLike) -> dict[str, float]:

@@ -229,7 +229,8 @@ def test_delta_is_the_papers(pair):
 
 
 def test_delta_has_bounds():
-    def reduction(mine, best):
+    def reduction(mine, best, most=400.0):
+        """Beside two rivals, of which the second, run up to `most`, never comes there."""
         calls = pd.DataFrame(
             [
                 {
@@ -238,7 +239,7 @@ def test_delta_has_bounds():
                     "method": method,
                     "calls": value,
                     "fewest": 100.0,
-                    "most": 400.0,
+                    "most": most if method == "crd" else 400.0,
                 }
                 for method, value in (("ckd", mine), ("kd", best), ("crd", inf))
             ]
@@ -247,6 +248,7 @@ def test_delta_has_bounds():
         return line.bound, line.reduction
 
     assert reduction(150, 300) == ("", 50) and reduction(300, 150) == ("", -100)
+    assert reduction(150, 300, most=160.0) == ("", 50)  # a rival of fewer n takes nothing away
     assert reduction(-inf, 200) == (">=", 50) and reduction(200, inf) == (">=", 50)
     assert (
         isnan(reduction(200, -inf)[1])

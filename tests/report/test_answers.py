@@ -100,12 +100,40 @@ def test_each_pair_has_its_paragraph():
     ([(nan, nan)], "Undecided"),
 ])  # fmt: skip
 def test_yes_needs_all_and_no_needs_one_and_none_against(ends, says):
-    assert decided([pd.DataFrame([pair], columns=["low", "high"]) for pair in ends]) == says
+    gaps = [pd.DataFrame([pair], columns=["low", "high"]) for pair in ends]
+    assert decided([gap.assign(seeds=3) for gap in gaps]) == says
+    assert decided([gap.assign(seeds=2) for gap in gaps]) == "Undecided"  # too few seeds
+    assert decided([gap[:0].assign(seeds=3) for gap in gaps]) == "Undecided"
 
 
 def test_diverged_runs_enter_no_sentence():
     wild = [row("dist", 40, seed, 99.0, status="diverged") for seed in (1, 2, 3)]
     assert "dist" not in answers.black_box(frame([*ROWS, *wild])).found
+
+
+def test_of_diverged_runs_alone_every_page_says_so():
+    gone = [one | {"status": "diverged"} for one in ROWS]
+    for tell in (answers.black_box, answers.large_n, answers.white_box):
+        assert tell(frame(gone)).found == "**Undecided: every run diverged.**"
+    table = frame(gone)
+    assert report.table1(report.calls_table(table, [50]), []).empty
+    assert (
+        report.mean_accuracies(table, []).empty
+        and report.offset_gains(table.assign(calibrated_accuracy=nan)).empty
+    )
+    half = [one | {"status": "diverged"} if one["method"] == "ckd_pairs" else one for one in ROWS]
+    assert answers.black_box(frame(half), targets=[50]).found.startswith("**No rows of the paper's")
+
+
+def test_the_best_baseline_is_found_at_the_n_that_all_have():
+    """CRD at the larger n alone is above KD's mean, and below KD there."""
+    rows = [row("ckd_pairs", n, seed, 70.0) for n in (40, 80) for seed in (1, 2, 3)]
+    rows += [row("kd", n, seed, 30.0 + n / 2) for n in (40, 80) for seed in (1, 2, 3)]
+    rows += [row("crd", 80, seed, 65.0) for seed in (1, 2, 3)]
+    assert answers.black_box(frame(rows)).found.startswith("**Yes. Beside `kd`, the best")
+    apart = [one for one in rows if (one["method"], one["n"]) != ("kd", 80)]
+    apart += [row("rkd", n, seed, 50.0) for n in (20, 40) for seed in (1, 2, 3)]
+    assert "Beside `rkd`" in answers.black_box(frame(apart)).found  # of the most n
 
 
 def test_large_n_says_both_ends():
@@ -145,6 +173,12 @@ def test_the_ladder_counts_steps_that_rise():
         "**Undecided: 1 of 2 steps to more dimensions raise the accuracy** (`rkd_1`, "
     )
     assert ": 50.0, 55.2, 55.4 %" in said and "`ckd` is 2.8 points [2.6, 3.0] below" in said
+    few = answers.dimensionality(table[table.method != "rkd_50"], list(levels)).found
+    assert "1 of 1 steps" in few and "(`rkd_1`, `rkd_10`: 50.0, 55.2 %" in few
+    none = table[table.method.isin(("rkd_1", "ckd"))]
+    assert answers.dimensionality(none, ["ckd"]).found == (
+        "**Undecided: no rows of pooled comparisons of two dimensions.**"
+    )
 
 
 def test_flatness_beside_the_control():
@@ -159,8 +193,8 @@ def test_flatness_beside_the_control():
     )
     table = frame(ROWS).assign(centred=[[2.0, 2.0]] * len(ROWS))
     said = answers.flatness(table, flat, [3.0, 3.0, 3.0]).found
-    assert "`ckd_pairs`) are lower than those of `kd`, not than those of `mse`" in said
-    assert "divided by the largest, not than those of `mse`, `kd`.**" in said
+    assert "`ckd_pairs`) are lower than those of `kd`, not lower than those of `mse`" in said
+    assert "divided by the largest, not lower than those of `mse`, `kd`.**" in said
     assert "`mse`, which compares nothing, is +0.01 (n = 40); to `kd` is -0.50 (n = 40)" in said
     assert "`kd` 2.0, the teacher 3.0" in said
 
@@ -171,7 +205,12 @@ def test_the_nearest_correlations():
     table = frame(rows)
     draws = [[gaps[line.method] + 0.001 * line.seed * (line.method == "crd"), None]
              for line in table.itertuples()]  # fmt: skip
-    said = answers.correlations(table.assign(correlation_gaps=draws)).found
+    measures = {
+        run: dict.fromkeys(("raw", "centred", "calibrated", "by_class"))
+        | {"run": run, "correlation_gaps": gap, "offset": None, "calibrated_accuracy": None}
+        for run, gap in zip(table.run, draws, strict=True)
+    }
+    said = answers.correlations(report.with_measures(table, measures)).found
     assert said.startswith("**Nearest to the teacher is `crd` 0.102** (mean over n). Beside `crd`")
     assert "is 0.198 [0.196, 0.200] farther than `crd`" in said
 
@@ -188,6 +227,17 @@ def test_the_committed_pilot_by_its_own_savings():
     )
     assert "(undecided) than `dist`" in said  # its interval holds zero
     assert said.startswith("**`ce+ckd+dist` needs ") and "at least 82 % fewer calls" in said
+    others = table[table.method.isin(("ckd", "mse"))]
+    found = answers.fewer_calls(others, report.savings(others, study.OURS, ["dist"])).found
+    assert found == "**Undecided: no rows that tell what our methods save.**"
+
+
+def test_the_offset_is_won_back_by_seed_not_by_row():
+    """Each seed at two n: two seeds, not four."""
+    rows = [row("ckd", n, seed, 50.0) for n in (40, 80) for seed in (1, 2)]
+    table = frame(rows).assign(calibrated_accuracy=[51.0, 53.0, 52.0, 54.0])
+    (found,) = report.offset_gains(table).itertuples()
+    assert (found.seeds, found.mean) == (2, 2.5) and found.sd == pytest.approx(sqrt(2))
 
 
 def test_the_offset_that_is_left():
@@ -230,6 +280,10 @@ def test_what_a_page_is_made_of():
     )
     assert "n = 40 80, 3 seeds a point" in told
     assert "<details><summary>2 runs are missing</summary><pre>  kd &lt;n&gt;\nmake them" in told
+    cars = [one | {"profile": paper.PROFILE, "dataset": "stanford_cars"} for one in ROWS]
+    assert "smaller study" not in made_of(frame(cars)) and "of these images" in made_of(frame(cars))
+    new = made_of(frame([*ROWS, *(row("dist", 40, seed, 50.0) for seed in (1, 2))]))
+    assert "With fewer than 3 seeds nothing of `dist` is decided." in new
     own = [one | {"profile": paper.PROFILE, "dataset": paper.DATASET} for one in ROWS]
     assert "smaller study" not in made_of(frame(own)) and "<details>" not in made_of(frame(own))
 

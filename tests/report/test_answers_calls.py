@@ -31,8 +31,7 @@ def test_names_of_selections():
 
 
 def told(table):
-    saved = report.savings(table, report.selections(table), ["dist"])
-    return answers.which_images(table, saved).found
+    return answers.which_images(table, report.saved_by_choice(table)).found
 
 
 def test_a_selection_that_is_better_than_chance():
@@ -45,6 +44,18 @@ def test_a_selection_that_is_better_than_chance():
         "For equal accuracy it needs "
     )
     assert "The others: `dist@margin` is 10.0 points [7.5, 12.5] below `dist`." in told(table)
+
+
+def test_one_that_is_surely_better_decides_whatever_looks_better():
+    table = frame(rows(**{"dist": (50, 0), "dist@margin": (50, 2), "dist@k_centre": (51, 0.1)}))
+    assert told(table).startswith("**Yes. Of 2 selections the best beside chance")
+    assert "(mean over n): `dist@k_centre` is 1.2 points" in told(table)
+
+
+def test_each_selection_is_beside_its_own_method():
+    table = frame(rows(**{"dist": (50, 0), "kd": (30, 0), "kd@margin": (32, 0)}))
+    assert set(report.saved_by_choice(table).rival) == {"kd"}
+    assert report.saved_by_choice(table[table.method != "kd@margin"]).empty
 
 
 @pytest.mark.parametrize(("level", "says"), [(40, "**No. "), (48, "**Undecided. ")])
@@ -71,6 +82,10 @@ def test_a_teacher_pays_from_the_n_where_its_interval_is_above_zero():
         f"+0.0 [{-half:+.1f}, {half:+.1f}] at n = 40, +5.0 [{5 - half:+.1f}, {5 + half:+.1f}] at "
         "n = 80.** What the further labels add: `dist+spare` is 21.0 points"
     )
+    fewer = [row("dist+spare", 160, seed, 50.0) for seed in SEEDS]
+    later = [row("ce+spare", 160, seed, 60.0) for seed in SEEDS]  # where it costs again
+    again = answers.spare_labels(frame([*alone, *taught, *fewer, *later])).found
+    assert again.startswith("**Undecided. ")
     never = answers.spare_labels(frame([*alone, *(one for one in taught if one["n"] == 40)])).found
     assert never.startswith("**Undecided. ")
     assert answers.spare_labels(frame(few)).found.startswith("**Undecided: no rows of labels")
@@ -84,5 +99,6 @@ def test_what_labels_are_worth():
     assert "`hard+kl` is 9.0 points [7.8, 10.2] below `kd`.**" in found
     assert "`kl` and `hard+kl` cannot be told apart" in found
     assert "`hard` is 9.0 points [9.0, 9.0] below `hard+kl`." in found
+    assert answers.without_labels(frame(rows(kd=(40, 0)))).found.startswith("**Undecided: no rows")
     half = [one for one in rows(**levels) if one["method"] in ("dist", "dist:labels=0")]
     assert answers.without_labels(frame(half)).found.endswith("below `dist`.**")

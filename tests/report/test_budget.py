@@ -69,7 +69,7 @@ def test_the_sentences(pilot):
     expected = [
         r"1,000 calls cost 2\.00; ce\+ckd\+dist is best in rows of n = 1,280: a new student is "
         r"expected to reach 32\.6 % \[29\.7, 35\.6\]",
-        "not significantly below it: none; no seeds in common to say: crd, kd, rkd, mixup, ce",
+        "not significantly below it: none; too few seeds to say: crd, kd, rkd, mixup, ce",
         re.escape(f"the study would try {advised(100, True)}"),
         r"labels alone \(ce\), on the same images: 11\.6 % \[8\.4, 15\.4\], beyond its rows "
         r"\(n = 1,280 to 5,120\)",
@@ -107,7 +107,7 @@ def test_beyond_the_rows_is_said(pilot, calls, says):
 
 def test_labels_alone_are_told_where_there_are_rows_and_labels(pilot):
     assert report.budget(pilot, 639).alone is None
-    assert "labels alone (ce): no rows of so few calls" in report.budget(pilot, 639).sentences
+    assert "labels alone (ce): no rows near so few calls" in report.budget(pilot, 639).sentences
     bare = report.budget(pilot, 2000, has_labels=False)
     assert bare.alone is None and any("without labels" in line for line in bare.sentences)
     alone = pilot[pilot.method.isin(["ce", "mixup"])]
@@ -163,7 +163,8 @@ def test_the_answer_at_each_n(pilot):
     mean = pilot[(pilot.method == "ce+ckd+dist") & (pilot.n == 2560)].test_accuracy.mean()
     value, low, high = found.best.expected
     start = (
-        f"| 2560 | `ce+ckd+dist` | {mean:.1f} | {value:.1f} % [{low:.1f}, {high:.1f}] | `dist` |"
+        f"| 2560 | `ce+ckd+dist` | {mean:.1f} | {value:.1f} % [{low:.1f}, {high:.1f}] | "
+        "`dist`, (too few seeds: "
     )
     assert any(line.startswith(start) for line in lines)
     assert " * |" in lines[1] and lines[-1].endswith("* |") and " * " not in lines[5]

@@ -97,6 +97,13 @@ def test_where_the_method_never_comes_nothing_is_claimed():
     assert found.fewer.isna().all()
 
 
+def test_methods_of_one_n_or_of_no_seed_in_common_are_left_out():
+    table = rows({"ckd": {1: [10, 20, 40]}, "ce+ckd": {2: [15, 25, 45]}, "kd": {1: [1, 2, 3]}})
+    assert savings(table, ["ce+ckd"], ["ckd"]).empty
+    assert savings(table[table.n == table.n.min()], ["ckd"], ["kd"]).empty
+    assert len(savings(table, ["ckd"], ["kd"])) == 6
+
+
 def test_a_rival_that_never_comes_there_is_a_bound():
     table = rows(
         {"ckd": {1: [10, 20, 21]}, "ce+ckd": {1: [10, 20, 40]}},

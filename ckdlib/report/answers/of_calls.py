@@ -1,12 +1,14 @@
 """The answers of the pages on what to ask, and on labels beside answers."""
 
 from collections.abc import Sequence
+from math import inf
 
 import pandas as pd
 
 from ..accuracy import mean_differences, paired_differences
 from ..chosen import by_chance, selections
 from ..shown import Answer, made_of
+from ..statistics import FEWEST_SEEDS
 from .sentences import Sentences, beside, by_pair, decided, name, share, spread
 
 SPARE, ALONE = "+spare", "ce+spare"  # labels of all images, and those alone
@@ -26,7 +28,7 @@ def which_images(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str
         As `savings` gives it, of selections beside chance.
     missing : sequence of str
     """
-    means = saved[saved.target.isna()].set_index(["pair", "method"])
+    means = saved[saved.target.isna() & saved.fewer.notna()].set_index(["pair", "method"])
 
     def tell(part: pd.DataFrame) -> Sentences:
         chosen = selections(part)
@@ -34,7 +36,8 @@ def which_images(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str
         gaps = {one: gap for one, gap in gaps.items() if not gap.empty}
         if not gaps:
             return ["**Undecided: no selection has rows beside those of chance.**"]
-        ranked = sorted(gaps, key=lambda one: -gaps[one]["mean"].iloc[0])
+        ends = {one: gap[["low", "mean"]].fillna(-inf).iloc[0] for one, gap in gaps.items()}
+        ranked = sorted(ends, key=lambda one: tuple(ends[one]), reverse=True)
         told = [beside(part, one, by_chance(one)) for one in ranked]
         best = ranked[0]
         known = (part.pair.iloc[0], best) in means.index
@@ -60,8 +63,11 @@ def spare_labels(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
         said: Sentences = []
         for method in taught:
             mine = gaps[gaps.method == method].sort_values("n")
-            pays = mine.n[mine.low > 0]
-            first = f"Yes, from n = {pays.min()} on" if len(pays) else _undecided(mine)
+            if mine.empty:
+                said.append(f"**Undecided: {name(method)} shares no seed with {name(ALONE)}.**")
+                continue
+            pays = ((mine.low > 0) & (mine.seeds >= FEWEST_SEEDS))[::-1].cummin()[::-1]
+            first = f"Yes, from n = {mine.n[pays].min()} on" if pays.any() else _undecided(mine)
             told = ", ".join(f"{spread(line)} at n = {line.n}" for _, line in mine.iterrows())
             said.append(
                 f"**{first}. Points that {name(method)} is above labels alone ({name(ALONE)}): "
@@ -86,6 +92,8 @@ def without_labels(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
         there = set(part.method)
         lost = [pair for pair in UNLABELLED if set(pair) <= there]
         bare = [pair for pair in BARE if set(pair) <= there]
+        if not lost:
+            return ["**Undecided: no rows of one method with and without labels.**"]
         needs = decided([mean_differences(part, labelled, without) for without, labelled in lost])
         return [
             f"**{needs}. Without and with labels (mean over n): "

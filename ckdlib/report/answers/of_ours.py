@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from .. import paper
+from ..accuracy import offset_gains
 from ..backtest import coverage_sentence
 from ..rows import about
 from ..shown import Answer, made_of
-from ..statistics import interval
 from .parts import best_of_all
 from .sentences import Sentences, beside, by_pair, decided, name, opening, share, spread
 
@@ -23,16 +23,18 @@ def fewer_calls(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str]
         As `savings` gives it.
     missing : sequence of str
     """
-    means = saved[saved.target.isna()].set_index(["pair", "method", "rival"])
+    means = saved[saved.target.isna() & saved.fewer.notna()]
     means = means.sort_values("fewer", ascending=False)
 
     def tell(part: pd.DataFrame) -> Sentences:
-        lines = means.loc[part.pair.iloc[0]]
+        lines = means[means.pair == part.pair.iloc[0]].set_index(["method", "rival"])
         said = []
         for method in dict.fromkeys(lines.index.get_level_values("method")):
             rivals = [one for one in ("dist", paper.CKD) if (method, one) in lines.index]
             told = [f"{share(lines.loc[(method, one)])} than {name(one)}" for one in rivals]
-            said.append(f"**{name(method)} needs {' and '.join(told)}** for equal accuracy.")
+            if told:
+                said.append(f"**{name(method)} needs {' and '.join(told)}** for equal accuracy.")
+        said = said or ["**Undecided: no rows that tell what our methods save.**"]
         questions = [("ckd", paper.CKD), ("ckd_calibrated", "ckd"), ("ckd_calibrated", "mse")]
         there = set(part.method)
         asked = [beside(part, *pair) for pair in questions if set(pair) <= there]
@@ -46,20 +48,16 @@ def protocol(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
     """What is left of the offset at the end of the paper's schedule, and what it costs."""
 
     def tell(part: pd.DataFrame) -> Sentences:
-        said: Sentences = []
-        gains: list[pd.DataFrame] = []
-        for method in (one for one in (paper.CKD, "ckd") if one in set(part.method)):
-            mine = part[part.method == method].dropna(subset="calibrated_accuracy")
-            won = (mine.calibrated_accuracy - mine.test_accuracy).groupby(mine.seed).mean()
-            gain = pd.Series(interval(won))
-            gains.append(gain.to_frame().T)
-            said.append(
-                f"the offset of {name(method)} has norm {mine.offset.mean():.1f}, and setting it "
-                f"would win {spread(gain)} points"
-            )
-        if not said:
+        gains = offset_gains(part[part.method.isin((paper.CKD, "ckd"))])
+        if gains.empty:
             return [best_of_all(part)]
-        stays = {"Yes": "No", "No": "Yes"}.get(decided(gains), "Undecided")
+        norms = part.groupby("method").offset.mean()
+        said = [
+            f"the offset of {name(gain.method)} has norm {norms[gain.method]:.1f}, and setting it "
+            f"would win {spread(gain)} points"
+            for _, gain in gains.sort_values("method", key=lambda one: one != paper.CKD).iterrows()
+        ]
+        stays = {"Yes": "No", "No": "Yes"}.get(decided([gains]), "Undecided")
         told = f"**{stays}. At the end of the schedule {'; '.join(said)}.**"
         return [told, best_of_all(part)]
 

@@ -6,11 +6,11 @@ import pandas as pd
 
 from ...metrics import effective_rank
 from .. import paper
-from ..accuracy import baseline, mean_accuracies, mean_differences, paired_differences
+from ..accuracy import at_common_n, baseline, mean_accuracies, mean_differences, paired_differences
 from ..calls import calls_table, reductions
 from ..claims import NO, NOT_RUN, OUTCOMES, UNDECIDED, YES, Evidence
 from ..outside import titled
-from ..printed import READINGS, TABLE1, readings
+from ..printed import EXPERIMENT, READINGS, readings
 from ..rows import about
 from ..shown import Answer, made_of
 from .parts import best_baseline, best_of_all, lead, speaks_of
@@ -66,10 +66,13 @@ def dimensionality(
         Pooled comparisons by dimension, then a method that compares labels.
     missing : sequence of str
     """
-    pooled, last = ladder[:-1], ladder[-1]
+    last = ladder[-1]
 
     def tell(part: pd.DataFrame) -> Sentences:
-        means = mean_accuracies(part, pooled).set_index("method")["mean"]
+        pooled = [one for one in ladder[:-1] if one in set(part.method)]
+        if len(pooled) < 2:
+            return ["**Undecided: no rows of pooled comparisons of two dimensions.**"]
+        means = mean_accuracies(at_common_n(part, pooled), pooled).set_index("method")["mean"]
         levels = [f"{means[one]:.1f}" for one in pooled if one in means]
         steps = list(zip(pooled[1:], pooled[:-1], strict=True))
         gaps = [mean_differences(part, more, fewer) for more, fewer in steps]
@@ -106,7 +109,9 @@ def flatness(
     against = [_ratio(flat, one) for one in ("mse", "kd") if one in set(flat.rival)]
     sentences = [
         f"**At every n the singular values of {name(method)} are {_lower(flat, 'raw')}; "
-        f"divided by the largest, {_lower(flat, 'raw / largest')}.**",
+        f"divided by the largest, {_lower(flat, 'raw / largest')}.**"
+        if len(flat)
+        else f"**Undecided: nothing beside {name(method)}.**",
         f"The mean log10 ratio to {'; to '.join(against)}." if against else "",
         f"The effective rank of the logits, of {len(teacher)} at most: {', '.join(told)}, the "
         f"teacher {effective_rank(teacher):.1f}.",
@@ -123,8 +128,7 @@ def correlations(table: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
         A measured frame.
     missing : sequence of str
     """
-    asked = table.dropna(subset="correlation_gaps")
-    gaps = asked.assign(gap=[pd.Series(one).mean() for one in asked.correlation_gaps])
+    gaps = table.dropna(subset="gap")
 
     def tell(part: pd.DataFrame) -> Sentences:
         means = part.groupby("method").gap.mean().sort_values()
@@ -199,21 +203,22 @@ def printed(evidence: Evidence) -> str:
     evidence : Evidence
         Of the paper's study.
     """
-    if TABLE1 not in evidence:
+    if EXPERIMENT not in evidence:
         return "No rows yet of the networks whose curves the paper prints."
     told = []
-    for pair, found in readings(evidence[TABLE1]).groupby("pair"):
+    alone, further = READINGS
+    for pair, found in readings(evidence[EXPERIMENT]).groupby("pair"):
         methods = found.droplevel("pair").reindex(paper.TABLE1[str(pair)])
-        both = methods.dropna().abs()
-        nearer = (both[READINGS[1]] < both[READINGS[0]]).sum()
+        both = methods.abs()
+        nearer = (both[further] < both[alone]).sum()
         gaps = []
         for reading, above in methods.items():
             points = [f"{name(one)} {gap:+z.1f}" for one, gap in above.dropna().items()]
             gaps.append(f"{reading}: {', '.join(points) or 'none known'}")
         told.append(
-            f"**{titled(str(pair))}: for {nearer} of {len(both)} methods ours are nearer to the "
-            "paper's curve if its n counts the validation images too.** Points above the curve, "
-            f"the mean over n, if it counts {'; '.join(gaps)}."
+            f"**{titled(str(pair))}: for {nearer} of {len(both.dropna())} methods ours are nearer "
+            "to the paper's curve if its n counts the validation images too.** Points above the "
+            f"curve, the mean over the n that both readings hold, if it counts {'; '.join(gaps)}."
         )
     return once("\n\n".join(told))
 
@@ -263,7 +268,7 @@ def _lower(flat: pd.DataFrame, curve: str) -> str:
     lower = mine.assign(lower=mine.direction == "lower").groupby("rival", sort=False).lower.all()
     told = []
     for word, rivals in (("lower than those of", lower.index[lower]),
-                         ("not than those of", lower.index[~lower])):  # fmt: skip
+                         ("not lower than those of", lower.index[~lower])):  # fmt: skip
         if len(rivals):
             told.append(f"{word} {', '.join(map(name, rivals))}")
     return ", ".join(told)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .. import paper
-from ..accuracy import baseline, mean_accuracies, mean_differences
+from ..accuracy import at_common_n, baseline, mean_accuracies, mean_differences
 from ..advice import rivals_of_best
 from .sentences import beside, decided, listed, name
 
@@ -19,14 +19,16 @@ def lead(part: pd.DataFrame) -> str:
 
 
 def best_baseline(part: pd.DataFrame) -> str | None:
-    """The best of the paper's baselines on the mean over n; None where there is none."""
-    means = mean_accuracies(part[part.method.isin(paper.BASELINES)], paper.BASELINES)
+    """The best of the paper's baselines on the mean over the n that all have; None where there is
+    none.
+    """
+    means = mean_accuracies(at_common_n(part, paper.BASELINES), paper.BASELINES)
     return None if means.empty else means.sort_values("mean").method.iloc[-1]
 
 
 def best_of_all(part: pd.DataFrame, of_what: str = "Best of all") -> str:
     """The best method at each n, with its accuracy."""
-    lines = rivals_of_best(part[part.status == "done"])
+    lines = rivals_of_best(part)
     told = []
     for method, mine in lines.groupby("best", sort=False):
         levels = ", ".join(f"{accuracy:.1f}" for accuracy in mine.accuracy)

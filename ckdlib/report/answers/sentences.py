@@ -11,17 +11,20 @@ import pandas as pd
 from .. import paper
 from ..accuracy import mean_differences
 from ..outside import titled
+from ..statistics import FEWEST_SEEDS
 
 Sentences = list[str]
 
 
 def by_pair(table: pd.DataFrame, tell: Callable[[pd.DataFrame], Sentences]) -> str:
-    """A paragraph a pair, headed by it where there are several."""
+    """A paragraph a pair, headed by it where there are several; diverged runs are left out."""
     parts = list(table.groupby("pair", sort=False))
     texts = []
     for pair, part in parts:
         head = f"{titled(pair)}: " if len(parts) > 1 else ""
-        texts.append(head + " ".join(filter(None, tell(part))))
+        done = part[part.status == "done"]
+        told = ["**Undecided: every run diverged.**"] if done.empty else tell(done)
+        texts.append(head + " ".join(filter(None, told)))
     return once("\n\n".join(texts))
 
 
@@ -90,8 +93,11 @@ def beside(
 
 def decided(gaps: Iterable[pd.DataFrame]) -> str:
     """Yes, no or undecided: are differences above zero, by their intervals?"""
-    found = pd.concat([pd.DataFrame(), *gaps])
-    if found.empty or found.low.isna().any():
+    told = [gap for gap in gaps if len(gap)]
+    if not told:
+        return "Undecided"
+    found = pd.concat(told)
+    if found.low.isna().any() or found.seeds.min() < FEWEST_SEEDS:
         return "Undecided"
     if (found.low > 0).all():
         return "Yes"
@@ -99,10 +105,11 @@ def decided(gaps: Iterable[pd.DataFrame]) -> str:
 
 
 def share(line: pd.Series) -> str:
-    """What is saved, a line of `savings`; a bound says so."""
+    """What is saved, a line of `savings` that is known; a bound says so."""
     if line.bound:
         return f"at least {line.fewer:.0f} % fewer calls"
     if isnan(line.low):
-        return f"{line.fewer:.0f} % fewer calls (one seed)"
+        why = "one seed" if line.seeds == 1 else "interval unknown"
+        return f"{line.fewer:.0f} % fewer calls ({why})"
     undecided = " (undecided)" if line.low <= 0 <= line.high else ""
     return f"{line.fewer:.0f} % [{line.low:.0f}, {line.high:.0f}] fewer calls{undecided}"

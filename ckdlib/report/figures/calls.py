@@ -43,7 +43,8 @@ def _saved(panel: Axes, part: pd.DataFrame, heights: np.ndarray, method: str) ->
     panel.plot(part.fewer, heights, marker=how.marker, ls="none", color=how.colour, label=how.label)
     for height, line in zip(heights, part.itertuples(), strict=True):
         if line.bound == ">=":
-            _at_least(panel, line.fewer, height, how.colour, "→", (5, 0))
+            end = np.fmax(line.fewer, line.high)
+            _at_least(panel, end, height, how.colour, "→", (5, 0))
 
 
 def _at_least(

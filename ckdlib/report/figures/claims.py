@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from ..claims import NOT_RUN, OUTCOMES
 from ..estimates import LOWER
+from ..outside import titled
 from .dots import nothing
 from .forest import DARK, LOOKS, ROW, WIDTH, forest, values_beside
 
@@ -108,7 +109,7 @@ def numbers(judged: pd.DataFrame) -> Figure:
         panel.axvspan(-1, 1, color="#000000", alpha=0.08, linewidth=0)
         forest(panel, rows, "number", most, REACH)
         values_beside(panel, rows, judged)
-        panel.set_title(pair.replace("-", " → "), fontsize=9, loc="right", pad=12)
+        panel.set_title(titled(pair), fontsize=9, loc="right", pad=12)
         panel.set_xlabel("(ours − paper's) / δ", fontsize=8)
     _legend(figure, shown["number"])
     return figure
@@ -133,7 +134,7 @@ def directions(judged: pd.DataFrame) -> Figure:
     width = max(5, 0.4 + WIDTH * len(pairs))
     figure, grid = _figure(height, width, len(pairs), heights)
     for panel, pair in zip(grid[0], pairs, strict=True):
-        panel.set_title(pair.replace("-", " → "), fontsize=9)
+        panel.set_title(titled(pair), fontsize=9)
     for unit, row, beside in zip(units, rows, grid, strict=True):
         most, reach = max(map(len, row)), _reach(shown[_unit(shown) == unit])
         for panel, lines in zip(beside, row, strict=True):

@@ -24,6 +24,8 @@ from ..outside import titled
 from .style import BACK, MethodStyle, grid_of_panels, method_style, ordered
 
 AXES = {"n": "n, teacher calls", "student_passes": "images through the student in training"}
+APART = 0.0045  # of the axis' width: between two methods' points, that no bar covers another
+NARROW = 2  # times: of axes of one n
 CROWDED = 5  # more n than these are written aslant
 INTERVALS = {"sd": "standard deviation", "t": "95 % t interval of the mean"}
 
@@ -77,11 +79,11 @@ def _curves(
     panel: Axes, cells: pd.DataFrame, axis: str, interval: str, highlight: Sequence[str]
 ) -> None:
     shown = ordered(cells.method)
+    width = max(cells.n.max() / cells.n.min(), NARROW) if axis == "n" else 1
     for place, method in enumerate(shown):
         curve, how = cells[cells.method == method].sort_values("n"), method_style(method)
         half = curve["sd"] if interval == "sd" else curve["high"] - curve["mean"]
-        # so that no error bar covers another
-        apart = 1 + 0.006 * (place - (len(shown) - 1) / 2) * (axis == "n")
+        apart = width ** (APART * (place - (len(shown) - 1) / 2))
         _curve(panel, curve[axis] * apart, curve["mean"], half, how, method in highlight)
     panel.set_xscale("log")
     if axis == "n":
@@ -108,7 +110,7 @@ def _curve(
         marker=how.marker,
         linestyle=how.line,
         label=how.label,
-        markersize=6 if front else 4,
+        markersize=6 if front else 5,
         linewidth=1.5 if front else 0.8,
         elinewidth=0.8,
         capsize=2,

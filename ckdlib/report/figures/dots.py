@@ -11,6 +11,7 @@ from ..outside import titled
 from .style import grid_of_panels, method_style, ordered, sizes_style
 
 DECIDED, UNDECIDED = "#0072b2", "#999999"
+MEANS = "points of test accuracy, mean over n\n(95 % t interval; hollow: undecided)"
 NOTHING = "nothing to compare: rows of one method, or of no seed in common"
 
 
@@ -82,15 +83,13 @@ def _dots(panel: Axes, cells: pd.DataFrame, pair: str, shown: Sequence[str], mos
         )
 
 
-def comparisons(gaps: pd.DataFrame, label: str = "points of test accuracy, mean over n") -> Figure:
+def comparisons(gaps: pd.DataFrame) -> Figure:
     """Paired differences between methods, one a row: filled where the interval leaves out zero.
 
     Parameters
     ----------
     gaps : DataFrame
         Lines of `mean_differences`: pair (a panel), method, above (its rival), mean, low, high.
-    label : str
-        What they are, with its unit.
     """
     if gaps.empty:
         return nothing()
@@ -101,7 +100,7 @@ def comparisons(gaps: pd.DataFrame, label: str = "points of test accuracy, mean 
     for panel, pair in zip(panels, pairs, strict=True):
         mine = gaps[gaps.pair == pair].set_index(["method", "above"]).reindex(asked)
         _differences(panel, mine)
-        panel.set(title=titled(pair), xlabel=f"{label}\n(95 % t interval; hollow: undecided)")
+        panel.set(title=titled(pair), xlabel=MEANS)
     names = [f"{method_style(a).label} − {method_style(b).label}" for a, b in asked]
     panels[0].set_yticks(range(len(asked)), names)
     panels[0].set_ylim(len(asked) - 0.5, -0.7)

@@ -13,9 +13,11 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 from ..backtest import LEVELS, Case
 from ..learning_curve import PRIOR, Prior, fit_curve
 from .curves import AXES
+from .dots import nothing
 from .style import grid_of_panels, method_style, ordered
 
 COLUMNS = 4
+NOTHING = "nothing to judge: no rows at n/4, n/2, n and 2n or 4n"
 LOOKS = {  # forecast -> colour, marker, line
     "curve": ("#000000", "o", "-"),
     "line in log n": ("#0072b2", "s", "--"),
@@ -24,24 +26,24 @@ LOOKS = {  # forecast -> colour, marker, line
 }
 
 
-def forecasts(tried: Sequence[Case], priors: Mapping[str, Prior], seeds: int = 1) -> Figure:
+def forecasts(tried: Sequence[Case], priors: Mapping[str, Prior]) -> Figure:
     """A panel a method: a curve of its smallest base n, the 95 % band of one student, what came.
 
     Parameters
     ----------
     tried : sequence of Case
-        Of one pair; the first of each method whose `seeds` are these, with its other targets.
+        Of one pair; the first of each method that is of one seed, with its other targets.
     priors : mapping
         Method -> the prior that its curve is fitted with; PRIOR where it is none.
     """
     shown: dict[str, list[Case]] = {}
     for case in tried:
-        if case.seeds == seeds:
+        if case.seeds == 1:
             kept = shown.setdefault(case.method, [])
             if not kept or kept[0].accuracies == case.accuracies:
                 kept.append(case)
     if not shown:
-        return _nothing()
+        return nothing(NOTHING)
     rows = -(-len(shown) // COLUMNS)
     columns = min(COLUMNS, len(shown))
     figure, grid = grid_of_panels(rows, columns, 0.9 + 2.2 * rows, 0.6 + 2.3 * columns, sharey=True)
@@ -94,7 +96,7 @@ def coverage(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     tables = {title: table for title, table in tables.items() if len(table)}
     if not tables:
-        return _nothing()
+        return nothing(NOTHING)
     columns = [(times, of) for times in (2, 4) for of in ("seed", "mean")]
     figure, grid = grid_of_panels(len(tables), 4, 0.9 + 2.4 * len(tables), 9.8, sharey=True)
     said = [100 * level for level in LEVELS]
@@ -126,10 +128,3 @@ def _held(panel: Axes, table: pd.DataFrame, times: int, of: str, said: list[floa
             cases = int(found.cases)
     panel.set(xlim=(45, 100), ylim=(-3, 103), xticks=said, yticks=[0, *said])
     return cases
-
-
-def _nothing() -> Figure:
-    figure, grid = grid_of_panels(1, 1, 0.6)
-    grid[0][0].text(0, 0, "nothing to judge: no rows at n/4, n/2, n and 2n or 4n")
-    grid[0][0].set_axis_off()
-    return figure

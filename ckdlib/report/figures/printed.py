@@ -7,13 +7,12 @@ from matplotlib.figure import Figure
 from ..accuracy import summary
 from ..claims import Evidence
 from ..outside import titled
-from ..printed import READINGS, TABLE1, WITH_VALIDATION, printed_points
+from ..printed import EXPERIMENT, READINGS, WITH_VALIDATION, printed_points
 from .dots import DECIDED
 from .style import grid_of_panels, method_style, ordered
 
 COLUMNS = 3
-MARKS = (("o", "white", 1.0), ("D", DECIDED, WITH_VALIDATION))  # of READINGS, with their factors
-NEAR, LEVELS = (1500, 3500), (25, 55)  # of what is drawn: the paper's n, per cent
+LOOKS = (("o", "white"), ("D", DECIDED))  # of READINGS
 
 
 def printed(evidence: Evidence) -> dict[str, Figure]:
@@ -29,10 +28,10 @@ def printed(evidence: Evidence) -> dict[str, Figure]:
     dict
         'printed_' and the pair -> a figure, of each pair that has curves.
     """
-    if TABLE1 not in evidence:
+    if EXPERIMENT not in evidence:
         return {}
     drawn, points = {}, printed_points()
-    for pair, cells in summary(evidence[TABLE1]).groupby("pair"):
+    for pair, cells in summary(evidence[EXPERIMENT]).groupby("pair"):
         curves = points[(points.pair == pair) & points.method.isin(cells.method)]
         if not curves.empty:
             drawn[f"printed_{pair}"] = _of_pair(str(pair), curves, cells)
@@ -46,6 +45,7 @@ def _of_pair(pair: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     for panel, method in zip(grid.flat, shown, strict=False):
         _panel(panel, curves[curves.method == method], cells[cells.method == method])
         panel.set_title(method_style(method).label)
+        panel.set_xlim(0.9 * cells.n.min(), 1.4 * WITH_VALIDATION * cells.n.max())
     for panel in list(grid.flat)[len(shown) :]:
         panel.set_axis_off()
     for panel in grid[:, 0]:
@@ -61,7 +61,7 @@ def _of_pair(pair: str, curves: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 def _panel(panel: Axes, curve: pd.DataFrame, own: pd.DataFrame) -> None:
     curve = curve.sort_values("n")
     panel.plot(curve.n, curve["mean"], "k--", marker=".", linewidth=1, label="the paper")
-    for (marker, face, factor), counted in zip(MARKS, READINGS, strict=True):
+    for (marker, face), (counted, factor) in zip(LOOKS, READINGS.items(), strict=True):
         panel.plot(
             factor * own.n,
             own["mean"],
@@ -70,4 +70,3 @@ def _panel(panel: Axes, curve: pd.DataFrame, own: pd.DataFrame) -> None:
             markerfacecolor=face,
             label=f"ours, if its n counts {counted}",
         )
-    panel.set(xlim=NEAR, ylim=LEVELS)
