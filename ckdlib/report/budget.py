@@ -169,7 +169,8 @@ def budgets(table: pd.DataFrame) -> str:
         best, alone = found.best, found.alone
         level = [f"`{one}`" for one in found.level]
         if found.untold:
-            level.append(f"(too few seeds: {', '.join(map('`{}`'.format, found.untold))})")
+            names = ", ".join(map("`{}`".format, found.untold))
+            level.append(f"(too few seeds in common: {names})")
         own = table[(table.method == best.method) & (table.n == n)]
         lines.append(
             [
@@ -230,7 +231,8 @@ def _sentences(found: Budget) -> Iterator[str]:
 
 def _others(found: Budget) -> str:
     told = "not significantly below it: " + (", ".join(found.level) or "none")
-    return told + (f"; too few seeds to say: {', '.join(found.untold)}" * bool(found.untold))
+    names = ", ".join(found.untold)
+    return f"{told}; too few seeds in common to say: {names}" if names else told
 
 
 def _labels(found: Budget) -> str:

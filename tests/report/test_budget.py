@@ -69,7 +69,7 @@ def test_the_sentences(pilot):
     expected = [
         r"1,000 calls cost 2\.00; ce\+ckd\+dist is best in rows of n = 1,280: a new student is "
         r"expected to reach 32\.6 % \[29\.7, 35\.6\]",
-        "not significantly below it: none; too few seeds to say: crd, kd, rkd, mixup, ce",
+        "not significantly below it: none; too few seeds in common to say: crd, kd, rkd, mixup, ce",
         re.escape(f"the study would try {advised(100, True)}"),
         r"labels alone \(ce\), on the same images: 11\.6 % \[8\.4, 15\.4\], beyond its rows "
         r"\(n = 1,280 to 5,120\)",
@@ -164,7 +164,7 @@ def test_the_answer_at_each_n(pilot):
     value, low, high = found.best.expected
     start = (
         f"| 2560 | `ce+ckd+dist` | {mean:.1f} | {value:.1f} % [{low:.1f}, {high:.1f}] | "
-        "`dist`, (too few seeds: "
+        "`dist`, (too few seeds in common: "
     )
     assert any(line.startswith(start) for line in lines)
     assert " * |" in lines[1] and lines[-1].endswith("* |") and " * " not in lines[5]

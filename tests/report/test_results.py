@@ -344,8 +344,8 @@ def test_how_far_the_papers_networks_are_from_its_curves():
     calls, images = (read.droplevel("pair")[name] for name in read)
     others = calls.drop("mixup").dropna()
     said = (
-        "2,000 calls would be its n = 2500, and CKD {ckd_pairs:.1f}, DIST {dist:.1f}, KD {kd:.1f}, CRD "
-        "{crd:.1f} points above its curves"
+        "2,000 calls would be its n = 2500, and CKD {ckd_pairs:.1f}, DIST {dist:.1f}, KD "
+        "{kd:.1f}, CRD {crd:.1f} points above its curves"
     ).format(**images)
     assert f"{said}, instead of {others.min():.1f} to {others.max():.1f}" in prose(RESULTS)
     assert "Mixup is 5 or more below either way" in prose(RESULTS)
