@@ -131,7 +131,7 @@ def _own_kernel() -> type:
 
 
 def batch(options: Options, targets: Sequence[float] = ()) -> None:
-    """Every notebook in order; options and images are checked before the first one starts.
+    """The notebooks of these runs in order; options and images are checked before the first.
 
     Parameters
     ----------

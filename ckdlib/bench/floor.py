@@ -1,6 +1,7 @@
 """What no implementation of a step goes below: arithmetic and memory traffic of the device."""
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,8 @@ import torch
 from .. import models
 from .plain import BATCH, CLASSES
 
+REPEATS = 10  # of which the fastest counts
+COPIED = 2**28  # bytes
 ACCESSES = 14  # of an element of a convolution's output in one step, see `floor`
 
 
@@ -38,23 +41,23 @@ def floor(case: Case, flops: float, bandwidth: float) -> float:
     return max(arithmetic, ACCESSES * width * elements / bandwidth)
 
 
-def arithmetic_rate(device: str, precision: str = "float32", repeats: int = 10) -> float:
+def arithmetic_rate(device: str, precision: str = "float32") -> float:
     """FLOP/s of a matrix product on the whole device, the best of some."""
     side = 2048 if device == "cpu" else 8192
     a = torch.randn(side, side, device=device, dtype=getattr(torch, precision))
-    return 2 * side**3 / _best(lambda: (a @ a)[0, 0].item(), repeats)
+    return 2 * side**3 / _best(lambda: (a @ a)[0, 0].item())
 
 
-def copy_rate(device: str, size: int = 2**28, repeats: int = 10) -> float:
+def copy_rate(device: str) -> float:
     """Bytes read and written a second by a copy, the best of some."""
-    a = torch.zeros(size, dtype=torch.uint8, device=device)
+    a = torch.zeros(COPIED, dtype=torch.uint8, device=device)
     b = torch.zeros_like(a)
-    return 2 * size / _best(lambda: (b.copy_(a), b[0].item()), repeats)
+    return 2 * COPIED / _best(lambda: (b.copy_(a), b[0].item()))
 
 
-def _best(work, repeats: int) -> float:
+def _best(work: Callable[[], object]) -> float:
     taken = []
-    for _ in range(repeats):
+    for _ in range(REPEATS):
         started = time.perf_counter()
         work()
         taken.append(time.perf_counter() - started)
