@@ -186,7 +186,8 @@ def test_missing_runs_are_named_with_the_command_that_makes_them():
         "3 of the 60 runs of cars are missing:",
         "  resnet14-resnet8 kd: n = 80 160, seeds 1",
         "  resnet14-resnet8 mse: n = 160, seeds 3",
-        "make them with: python -m ckdlib run --profile quick --experiment cars",
+        "make them with: python -m ckdlib run --profile quick --experiment cars "
+        "(and the --results of this folder)",
     ]
     assert report.missing_runs([row_of(run) for run in runs], "cars") == []
 
