@@ -156,7 +156,7 @@ PILOT = Profile(
             (320, 640, 1280, 1600, 1920, 2560, 3840, 5120),
             FRESH_SEEDS,
         ),
-        # The same tuning for all, on images that no other experiment uses: 162 students, 6 hours.
+        # The same tuning for all, on images that no other experiment uses: 162 students, 7 hours.
         # The three best settings of each method once more: --seeds 12 --methods ...
         "tuning": Experiment(SMALL, TRIALS, (1280,), (11,), dataset=DEVELOPMENT),
         # Labels of all 50,000 images, answers about n of them, trained five times as long, so that
