@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..images import Transform
 from ..images.packed import scale_of
 from ..images.pictures import Seen
+from ..models.outside import SIDES
 from ..progress import Report
 from ..teachers.answer_files import AnswerFile
 from ..teachers.purse import Purse
@@ -20,7 +21,6 @@ from .material import SPARE_BYTES, Collections, Material
 from .schooling import Schooling
 from .student import Program, exported
 
-SIDES = range(8, 225)  # pixels that students may be given
 SUPPOSED = 10  # classes, where nobody names them before the teacher is asked
 
 

@@ -104,21 +104,18 @@ class Pictures:
             shapes[place] = torch.tensor(picture.shape[:2])
             small[place] = resized(picture, size)
 
-        def check(place: int) -> None:
-            if key_of(self.read(int(index[place]))) != keys[place]:
-                raise InputError(
-                    f"picture {self.names[int(index[place])]} is another each time it is read, and "
-                    "would be paid for each time; give the pictures without random transforms"
-                )
-
         pool = ThreadPoolExecutor()
         try:
             for _ in progress(pool.map(look, range(count)), count, "reading pictures", report):
                 pass
         finally:
             pool.shutdown(cancel_futures=True)
-        for place in range(min(READ_AGAIN, count)):
-            check(place)
+        for place, i in enumerate(index[:READ_AGAIN].tolist()):
+            if key_of(self.read(i)) != keys[place]:
+                raise InputError(
+                    f"picture {self.names[i]} is another each time it is read, and would be paid "
+                    "for each time; give the pictures without random transforms"
+                )
         return Seen(keys, shapes, small)
 
 

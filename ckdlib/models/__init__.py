@@ -1,4 +1,4 @@
-"""Networks for small images (8x8 to 64x64), by name, with the state-dict keys of RepDistiller.
+"""Networks for small images (8 to 224 pixels), by name, with the state-dict keys of RepDistiller.
 
 Every one is a `Network`: logits [B, classes] when called, `forward_features` and `head`. One's own
 are added by `model` or `add`.
