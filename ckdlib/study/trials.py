@@ -54,3 +54,25 @@ def settings(method: str) -> list[str]:
 
 
 TRIALS = tuple(name for method in AXES for name in settings(method))
+
+# What was found, method -> setting (`report.tuned` of results/tuning).
+TUNED = {
+    "ce": "ce",
+    "ce+mixup": "ce+mixup:labels=3",
+    "ce+smoothing": "ce+smoothing",
+    "kd": "kd:kl=16,temperature=8",
+    "crd": "crd:kl=4,crd=3.2",
+    "mixup": "mixup:teacher=16,alpha=0.5",
+    "rkd": "rkd:kl=4",
+    "dist": "dist",
+    "ckd_pairs": "ckd_pairs:labels=5,teacher=5",
+    "kl": "kl:kl=16,temperature=8",
+    "mse": "mse:teacher=5",
+    "ckd": "ckd:labels=0,teacher=20",
+    "ckd_calibrated": "ckd_calibrated:labels=5,teacher=5",
+    "ce+ckd": "ce+ckd:labels=3",
+    "ce+ckd+dist": "ce+ckd+dist:teacher=2",
+    "dkd": "dkd:temperature=8",
+    "lskd": "lskd:lskd=27",
+    "rld": "rld:temperature=8",
+}
