@@ -188,9 +188,11 @@ METHODS: dict[str, Method] = {
     "dkd": Method(terms.CE | terms.DKD),
     "lskd": Method({"labels": replace(terms.CE["labels"], weight=0.1)} | terms.LSKD),
     "rld": Method(terms.CE | terms.RLD),
-    # ours
+    # ours, and the same without comparisons
     "ce+ckd": Method(terms.CE | terms.COMPARISONS),
     "ce+ckd+dist": Method(terms.CE | terms.COMPARISONS | terms.DIST),
+    "ce+mse": Method(terms.CE | terms.SQUARED_ERROR),
+    "ce+mse+dist": Method(terms.CE | terms.SQUARED_ERROR | terms.DIST),
     # white box
     "fitnets": Method(CE_KL | terms.FITNETS, epoch_batches, forward_features),
     "fitnets+crd": Method(CE_KL | terms.CRD | terms.FITNETS, epoch_batches, forward_features),

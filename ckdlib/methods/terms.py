@@ -185,8 +185,16 @@ def _comparisons(b: Batch) -> Tensor:
     A class is pulled as hard among few as among many; beside cross-entropy the mean over few
     classes would pull it too hard.
     """
-    classes = b.student_logits.shape[-1]
-    return classes / 100 * losses.ckd(*_logits(b))
+    return _hundreds(b) * losses.ckd(*_logits(b))
+
+
+def _squared_error(b: Batch) -> Tensor:
+    """The same without comparisons."""
+    return _hundreds(b) * losses.mse(*_logits(b))
+
+
+def _hundreds(b: Batch) -> float:
+    return b.student_logits.shape[-1] / 100
 
 
 def _crd(b: Batch, negatives: int = 16_384) -> Tensor:
@@ -254,6 +262,7 @@ CRD = {"crd": Term(0.8, _crd, losses.CRD)}
 FITNETS = {"fitnets": Term(100.0, _fitnets, losses.FitNets)}
 VID = {"vid": Term(1.0, _vid, losses.VID)}
 COMPARISONS = {"teacher": Term(5.0, _comparisons)}
+SQUARED_ERROR = {"teacher": Term(5.0, _squared_error)}
 MIXED_LABELS = {"labels": Term(1.0, _mixed_labels, losses.mixup_labels)}
 MIXUP = MIXED_LABELS | {
     "teacher": Term(1.0, _mixed_answers, losses.mixup_teacher),

@@ -157,8 +157,8 @@ PILOT = Profile(
             (320, 640, 1280, 1600, 1920, 2560, 3840, 5120),
             FRESH_SEEDS,
         ),
-        # The same tuning for all, on images that no other experiment uses: 162 students, 7 hours;
-        # the three best settings of each method once more (54): --seeds 12 --methods ...
+        # The same tuning for all, on images that no other experiment uses: 180 students, 8 hours;
+        # the three best settings of each method once more (60): --seeds 12 --methods ...
         "tuning": Experiment(SMALL, TRIALS, (1280,), (11,), dataset=DEVELOPMENT),
         # Labels of all 50,000 images, answers about n of them, trained five times as long, so that
         # the labels are gone through 15 times: 18 students, 2 hours.
@@ -174,7 +174,7 @@ PILOT = Profile(
         "no_labels": Experiment(SMALL, NO_LABELS, (320, 1280, 5120), LAST_SEEDS),
         # Which images to ask about: 54 further students, 1 hour
         "select": Experiment(SMALL, SELECT, (640, 1280, 2560, 5120), LAST_SEEDS),
-        # What tuning finds, beside the authors' settings: 270 further students, not yet run
+        # What tuning finds, beside the authors' settings: 288 further students, not yet run
         "fair": Experiment(SMALL, FAIR, (320, 1280, 5120), LAST_SEEDS),
         # The paper's schedule: 27 students, 5 hours for 21.
         # Found: CKD on a par with KD on the mean

@@ -35,6 +35,8 @@ AXES: dict[str, dict[str, Axis]] = {
     "ckd_calibrated": {"labels": PULL, "teacher": CLOSE},
     "ce+ckd": {"labels": (0.3, None, 3), "teacher": (2, None, 12)},
     "ce+ckd+dist": {"teacher": (2, None, 12), "dist": (0.7, None, 5)},
+    "ce+mse": {"labels": (0.3, None, 3), "teacher": (2, None, 12)},
+    "ce+mse+dist": {"teacher": (2, None, 12), "dist": (0.7, None, 5)},
     # later
     "dkd": {"beta": (2, None, 18), "temperature": SOFT},
     "lskd": {"lskd": (3, None, 27), "temperature": (1, None, 4)},

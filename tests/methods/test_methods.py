@@ -91,11 +91,9 @@ def test_weights_of_the_protocol():
         weights["vid+ckd"] == {"labels": 1, "teacher": 1, "vid": 1}
         and methods.get("vid+ckd").sampler is methods.pair_batches
     )
-    assert weights["ce+ckd"] == {"labels": 1, "teacher": 5} and weights["ce+ckd+dist"] == {
-        "labels": 1,
-        "teacher": 5,
-        "dist": 2,
-    }
+    assert weights["ce+ckd"] == weights["ce+mse"] == {"labels": 1, "teacher": 5}
+    ours = {"labels": 1, "teacher": 5, "dist": 2}
+    assert weights["ce+ckd+dist"] == weights["ce+mse+dist"] == ours
     assert weights["mixup"] == {"labels": 1, "teacher": 1} and weights["ce"] == {"labels": 1}
 
 
@@ -182,8 +180,9 @@ def test_the_inner_losses_reach_the_student():
     assert methods.get("vid+crd").sampler is methods.get("fitnets").sampler is methods.epoch_batches
 
 
-def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
-    """Each class twice over: its gradient stays, of 100 classes it is that of five times CKD."""
+@pytest.mark.parametrize(("method", "loss"), [("ce+ckd", losses.ckd), ("ce+mse", losses.mse)])
+def test_ours_pull_a_class_as_hard_among_few_as_among_many(method, loss):
+    """Each class twice over: its gradient stays, of 100 classes it is that of five times `loss`."""
 
     def pull(student, teacher, term):
         student = student.clone().requires_grad_()
@@ -195,11 +194,11 @@ def test_our_comparisons_pull_a_class_as_hard_among_few_as_among_many():
     labels = torch.arange(8)[None]
     few, target = torch.randn(8, 50, generator=seeded()), torch.randn(8, 50, generator=seeded(1))
     many, targets = few.repeat(1, 2), target.repeat(1, 2)
-    ours = lambda batch: methods.get("ce+ckd").loss(batch)["teacher"]
+    ours = lambda batch: methods.get(method).loss(batch)["teacher"]
     torch.testing.assert_close(pull(many, targets, ours)[:, :50], pull(few, target, ours))
     torch.testing.assert_close(
         pull(many, targets, ours),
-        pull(many, targets, lambda b: 5 * losses.ckd(b.student_logits[0], b.teacher_logits[0])),
+        pull(many, targets, lambda b: 5 * loss(b.student_logits[0], b.teacher_logits[0])),
     )
 
 

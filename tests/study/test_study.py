@@ -39,11 +39,11 @@ def test_profiles():
         "cars": 60,
         "large_n": 60,
         "fewer_calls": 192,
-        "tuning": 162,
+        "tuning": 180,
         "spare_labels": 18,
         "no_labels": 54,
         "select": 54,
-        "fair": 270,
+        "fair": 288,
         "protocol": 27,
     }
     assert count["paper"] == {

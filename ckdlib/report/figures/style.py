@@ -49,6 +49,8 @@ METHODS = {
     "ckd_calibrated": MethodStyle("CKD calibrated", "#882255", "p", "--"),
     "ce+ckd": MethodStyle("CE + CKD", "#117733", "h"),
     "ce+ckd+dist": MethodStyle("CE + CKD + DIST", "#7b3294", "d"),
+    "ce+mse": MethodStyle("CE + MSE", "#117733", "X", "--"),
+    "ce+mse+dist": MethodStyle("CE + MSE + DIST", "#7b3294", "X", "--"),
     "fitnets": MethodStyle("FitNets", "#999933", "o", ":"),
     "fitnets+crd": MethodStyle("FitNets+CRD", "#999933", "s", "-."),
     "fitnets+ckd": MethodStyle("FitNets+CKD", "#999933", "P"),
