@@ -29,6 +29,7 @@ ANALYSES = {
     "11_fewer_calls": "fewer_calls",
     "12_protocol": "protocol",
     "14_learning_curve": "fewer_calls",
+    "15_equal_tuning": "fair",
     "16_which_images": "select",
     "17_spare_labels": "spare_labels",
     "18_without_labels": "no_labels",

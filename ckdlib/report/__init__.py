@@ -58,7 +58,7 @@ from .spectra import (
     teacher_curves,
 )
 from .statistics import interval
-from .tuning import finalists, trials, tuned, worth
+from .tuning import finalists, side_by_side, trials, tuned, worth
 
 __all__ = [
     "CLAIMS",
@@ -127,6 +127,7 @@ __all__ = [
     "savings",
     "scaled",
     "selections",
+    "side_by_side",
     "sizes",
     "spectra",
     "summary",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from .accuracy import mean_differences
+from .accuracy import accuracies, mean_differences
 
 FINALISTS = 3  # settings of each method that are tried again
 COLUMNS = ["method", "setting", "first", "seeds", "accuracy", "rank"]
@@ -67,6 +67,30 @@ def tuned(tried: pd.DataFrame) -> pd.DataFrame:
     columns = ["method", "setting", "seeds", "accuracy", "authors", "won", "tried"]
     found = pd.DataFrame(lines, columns=columns)
     return found.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
+
+
+def side_by_side(cells: pd.DataFrame, best: Mapping[str, str]) -> pd.DataFrame:
+    """Test accuracies (%) with the authors' settings and with what tuning finds, mean ± sd.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        As `accuracy.summary` gives it.
+    best : mapping
+        Method -> its tuned setting.
+
+    Returns
+    -------
+    DataFrame
+        A line for each pair and method, in the order of `best`; a column for each n of both.
+    """
+    authors = accuracies(cells[cells.method.isin(best)], list(best))
+    known = cells[cells.method.isin(best.values())]
+    alike = accuracies(known, list(best.values()))
+    names = {setting: method for method, setting in best.items()}
+    alike = alike.rename(index=names, level="method")
+    beside = pd.concat({"authors' setting": authors, "tuned": alike}, axis=1)
+    return beside.reindex(list(best), level="method").fillna("")
 
 
 def worth(table: pd.DataFrame, best: Mapping[str, str]) -> pd.DataFrame:

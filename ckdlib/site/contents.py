@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..study.parameters import SOURCES
 
 PROJECT = SOURCES.parent
-ANSWERS = ("10", "03", "11", "12", "14", "16", "17", "18")  # the verdict, then what was found
+ANSWERS = ("10", "03", "15", "11", "12", "14", "16", "17", "18")  # the verdict, then what was found
 DOCUMENTS = (
     "results",
     "methods",

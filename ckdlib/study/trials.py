@@ -74,6 +74,8 @@ TUNED = {
     "ckd_calibrated": "ckd_calibrated:labels=5,teacher=5",
     "ce+ckd": "ce+ckd:labels=3",
     "ce+ckd+dist": "ce+ckd+dist:teacher=2",
+    "ce+mse": "ce+mse:teacher=2",
+    "ce+mse+dist": "ce+mse+dist:teacher=2,dist=5",
     "dkd": "dkd:temperature=8",
     "lskd": "lskd:lskd=27",
     "rld": "rld:temperature=8",

@@ -131,3 +131,41 @@ def test_which_is_best_and_what_tuning_is_worth():
 def test_one_that_is_not_tuned_yet_is_left_out():
     assert "Of 1 methods" not in told({"ce": (1, 2, 3), **{one: LEVELS[one] for one in (MSE, CKD)}})
     assert told({"kd": (1, 2, 3)}).startswith("**Undecided: no rows of tuned methods")
+
+
+def test_every_comparison_beside_the_same_method_without():
+    levels = {
+        "ce+ckd": (5, 6, 7),
+        "ce+mse": (6, 7, 8),
+        "ce+ckd+dist": (9, 9, 9),
+        "ce+mse+dist": (8, 9, 9),
+    }
+    lines = [
+        row(one, 40, seed, value)
+        for one, (*values,) in levels.items()
+        for seed, value in enumerate(values, 1)
+    ]
+    found = answers.equal_tuning(frame(lines), {one: one for one in levels}).found
+    assert (
+        "`ce+ckd` is 1.0 points [1.0, 1.0] below `ce+mse`; `ce+ckd+dist` and `ce+mse+dist` "
+        in found
+    )
+
+
+def test_authors_settings_and_tuned_ones_side_by_side():
+    lines = [
+        row(one, n, seed, n + seed)
+        for one in ("mse", MSE, "ce")
+        for n in (40, 80)
+        for seed in (1, 3)
+    ]
+    lines += [row("kd:kl=16", 40, 1, 20.0), row("other", 40, 1, 20.0)]
+    found = report.side_by_side(report.summary(frame(lines)), BEST)
+    assert found.index.get_level_values("method").tolist() == ["kd", "mse", "ce"]
+    assert found.columns.tolist() == [
+        (which, n) for which in ("authors' setting", "tuned") for n in (40, 80)
+    ]
+    assert found.to_numpy().tolist() == [
+        ["", "", "20.00 ± nan", ""],
+        *[["42.00 ± 1.41", "82.00 ± 1.41", "42.00 ± 1.41", "82.00 ± 1.41"]] * 2,
+    ]

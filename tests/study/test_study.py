@@ -43,7 +43,7 @@ def test_profiles():
         "spare_labels": 18,
         "no_labels": 54,
         "select": 54,
-        "fair": 288,
+        "fair": 306,
         "protocol": 27,
     }
     assert count["paper"] == {

@@ -11,7 +11,7 @@ from .parts import best_of_all
 from .sentences import Sentences, beside, by_pair, decided
 
 # with comparisons, and the same without any
-COMPARING = (("ckd_calibrated", "mse"), ("ce+ckd+dist", "dist"))
+COMPARING = (("ckd_calibrated", "mse"), ("ce+ckd", "ce+mse"), ("ce+ckd+dist", "ce+mse+dist"))
 
 
 def equal_tuning(
