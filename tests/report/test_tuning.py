@@ -169,3 +169,11 @@ def test_authors_settings_and_tuned_ones_side_by_side():
         ["", "", "20.00 ± nan", ""],
         *[["42.00 ± 1.41", "82.00 ± 1.41", "42.00 ± 1.41", "82.00 ± 1.41"]] * 2,
     ]
+
+
+def test_the_best_of_all_is_told_where_all_were_run():
+    lines = [row(one, 40, s, v) for one, v in ((MSE, 20), (CKD, 19)) for s in (1, 2, 3)]
+    lines += [row(MSE, 80, seed, 30.0) for seed in (1, 2, 3)]
+    assert f"Best of all that are tuned: `{MSE}` at n = 40 (20.0 %)." in (
+        answers.equal_tuning(frame(lines), {"mse": MSE, "ckd_calibrated": CKD}).found
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ..accuracy import mean_differences
+from ..accuracy import at_common_n, mean_differences
 from ..shown import Answer, made_of
 from ..tuning import worth
 from .parts import best_of_all
@@ -36,11 +36,10 @@ def equal_tuning(
             return ["**Undecided: no rows of tuned methods with and without comparisons.**"]
         helps = decided([mean_differences(part, *pair) for pair in asked])
         told = "; ".join(beside(part, *pair) for pair in asked)
-        tuned = part[part.method.isin(best.values())]
         return [
             f"**{helps}. With and without comparisons, all tuned alike (mean over n): {told}.**",
-            best_of_all(tuned, "Best of all that are tuned"),
-            best_of_all(part[part.method.isin(best)], "With their authors' settings"),
+            best_of_all(at_common_n(part, list(best.values())), "Best of all that are tuned"),
+            best_of_all(at_common_n(part, list(best)), "With their authors' settings"),
             _worth(part, best),
         ]
 
