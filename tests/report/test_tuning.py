@@ -105,18 +105,18 @@ LEVELS = {
 @pytest.mark.parametrize(
     ("compared", "says"),
     [
-        ((25.5, 26, 26.5), f"Yes. {{}}: `{CKD}` is 2.0 points [0.8, 3.2] above `{MSE}`"),
-        ((20, 21, 22), f"No. {{}}: `{CKD}` is 3.0 points [0.5, 5.5] below `{MSE}`"),
+        ((25.5, 26, 26.5), f"Yes.** {{}}: `{CKD}` is 2.0 points [0.8, 3.2] above `{MSE}`"),
+        ((20, 21, 22), f"No.** {{}}: `{CKD}` is 3.0 points [0.5, 5.5] below `{MSE}`"),
         (
             (24, 25, 26),
-            f"Undecided. {{}}: `{CKD}` and `{MSE}` cannot be told apart (+1.0 [-1.5, +3.5])",
+            f"Undecided.** {{}}: `{CKD}` and `{MSE}` cannot be told apart (+1.0 [-1.5, +3.5])",
         ),
     ],
 )
 def test_does_comparing_help_where_all_are_tuned(compared, says):
     with_and_without = "With and without comparisons, all tuned alike (mean over n)"
     found = told(LEVELS | {CKD: compared})
-    assert found.startswith(f"**{says.format(with_and_without)}.** Best of all that are tuned: ")
+    assert found.startswith(f"**{says.format(with_and_without)}. Best of all that are tuned: ")
 
 
 def test_which_is_best_and_what_tuning_is_worth():
@@ -177,3 +177,21 @@ def test_the_best_of_all_is_told_where_all_were_run():
     assert f"Best of all that are tuned: `{MSE}` at n = 40 (20.0 %)." in (
         answers.equal_tuning(frame(lines), {"mse": MSE, "ckd_calibrated": CKD}).found
     )
+
+
+def test_the_figure_of_equal_tuning_has_a_panel_an_n_and_the_first_on_top():
+    levels = {"kd": 20, "kd:kl=16": 27, MSE: 24, "ckd": 50}
+    lines = [row(one, n, s, v + s) for one, v in levels.items() for n in (40, 80) for s in (1, 3)]
+    cells = report.summary(frame(lines))
+    figure = figures.equal_tuning(cells, BEST)
+    assert [panel.get_title()[-6:] for panel in figure.axes] == ["n = 40", "n = 80"]
+    panel = figure.axes[0]
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    assert names == ["KD", "MSE control", "CKD calibrated", "labels only (CE)"]
+    assert panel.get_yticks().tolist() == [4, 3, 2, 1]
+    (found,) = panel.containers
+    place = found[0].get_xydata()[:2].tolist()
+    assert place == [[29, 4], [26, 3]]
+    authors = panel.collections[-1].get_offsets().filled(-1)[0].tolist()
+    assert authors == [22, 4]
+    assert figures.equal_tuning(cells, {"vid": "vid"}).axes[0].texts

@@ -37,7 +37,7 @@ def equal_tuning(
         helps = decided([mean_differences(part, *pair) for pair in asked])
         told = "; ".join(beside(part, *pair) for pair in asked)
         return [
-            f"**{helps}. With and without comparisons, all tuned alike (mean over n): {told}.**",
+            f"**{helps}.** With and without comparisons, all tuned alike (mean over n): {told}.",
             best_of_all(at_common_n(part, list(best.values())), "Best of all that are tuned"),
             best_of_all(at_common_n(part, list(best)), "With their authors' settings"),
             _worth(part, best),

@@ -13,7 +13,7 @@ try:
     from .singular_values import spectra
     from .style import ordered, pooled, save, style
     from .tour import class_accuracy, comparison, offset_blindness, teacher_calls
-    from .trials import trials
+    from .trials import equal_tuning, trials
 except ModuleNotFoundError as error:
     raise not_installed(error.name, "figures", "report") from None
 
@@ -28,6 +28,7 @@ __all__ = [
     "coverage",
     "differences",
     "dots",
+    "equal_tuning",
     "flatness",
     "forecasts",
     "history",
