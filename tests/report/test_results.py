@@ -7,6 +7,7 @@ from ckdlib import report, study
 from ckdlib.__main__ import main
 from ckdlib.study import Store
 from ckdlib.study.evidence import ADVICE
+from ckdlib.study.trials import TUNED
 from tests import PROJECT, a_row
 
 README, RESULTS = (PROJECT / "README.md"), (PROJECT / "docs/results.md")
@@ -18,7 +19,12 @@ def prose(page):
     return " ".join(page.read_text().split())
 
 
-FAIR = ("fair", "no_labels", "select", "spare_labels")  # experiments whose rows stand in results/fair
+FAIR = (
+    "fair",
+    "no_labels",
+    "select",
+    "spare_labels",
+)  # experiments whose rows stand in results/fair
 
 
 def pilot(experiment):
@@ -394,3 +400,33 @@ def test_the_last_weights_of_one_cycle_are_better_than_those_of_the_best_validat
     )
     assert min(won) == 0 and said in prose(PROJECT / "docs/departures.md")
     assert f"{sum(one > 0 for one in won)} of {len(won)} had kept" in prose(PROJECT / "LOG.md")
+
+
+def test_what_equal_tuning_finds():
+    table = pilot("fair")
+
+    def gap(method, rival, *sizes):
+        part = table[table.n.isin(sizes)]
+        return told(report.mean_differences(part, method, rival).iloc[0])
+
+    kd, ours = TUNED["kd"], TUNED["ce+ckd+dist"]
+    first, many = gap(kd, "kd", 1280), gap(kd, "kd", 5120).replace(" points", "")
+    above, later = gap(ours, "dist", 1280), gap(ours, "dist", 5120).replace(" points", "")
+    control = gap(ours, TUNED["ce+mse+dist"], 1280, 5120)
+    beside_labels = gap(TUNED["ce+ckd"], TUNED["ce+mse"], 1280, 5120)
+    constant = gap(TUNED["ckd_calibrated"], TUNED["ckd"], 1280)
+    for says in (
+        f"KD gains {first} at n = 1280 and {many} at 5120",
+        f"{gap('dist', kd, 5120)} above tuned KD",
+        f"found above it, {above} at n = 1280, {later} at 5120",
+        f"cannot be told apart (+{control}, mean over both n)",
+        f"`ce+ckd` is {beside_labels} above `ce+mse`",
+        f"`ckd` with tuned weights is {constant} below calibrated CKD",
+    ):
+        assert says in prose(RESULTS)
+    short = control.replace(" points", "")
+    assert f"KD wins {first} at n = 1280" in prose(README)
+    assert f"the same without comparisons (+{short} over two n)" in prose(README)
+    assert f"{above} above DIST at n = 1280" in next(
+        one.limits for one in ADVICE if one.methods[0] == "ce+ckd+dist"
+    )
