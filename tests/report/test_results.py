@@ -424,6 +424,9 @@ def test_what_equal_tuning_finds():
         f"`ckd` with tuned weights is {constant} below calibrated CKD",
     ):
         assert says in prose(RESULTS)
+    lines = report.rivals_of_best(table[table.method.isin(TUNED.values())]).set_index("n")
+    level = lines.level[1280]
+    assert len(level) == 5 and "five of the others are not significantly below it" in prose(RESULTS)
     short = control.replace(" points", "")
     assert f"KD wins {first} at n = 1280" in prose(README)
     assert f"the same without comparisons (+{short} over two n)" in prose(README)
