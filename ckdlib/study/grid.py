@@ -25,7 +25,7 @@ WHITE_BOX = ("fitnets", "fitnets+crd", "fitnets+ckd", "vid", "vid+crd", "vid+ckd
 PROTOCOL = ("ce", "kd", "ckd_pairs", *CONTROLS, "dist", *OURS)
 
 NO_LABELS = ("kd", "dist", "hard", "hard+kl", "kl", "dist:labels=0")
-FAIR = tuple(dict.fromkeys(chain.from_iterable(TUNED.items())))  # authors', tuned, a method
+FAIR = tuple(dict.fromkeys(chain.from_iterable(TUNED.items())))  # authors' setting, tuned one
 SELECT = ("dist", "dist@balanced", "dist@k_centre", "dist@margin", "dist@entropy")
 
 DEVELOPMENT = "cifar100_development"

@@ -142,7 +142,7 @@ def test_every_comparison_beside_the_same_method_without():
     }
     lines = [
         row(one, 40, seed, value)
-        for one, (*values,) in levels.items()
+        for one, values in levels.items()
         for seed, value in enumerate(values, 1)
     ]
     found = answers.equal_tuning(frame(lines), {one: one for one in levels}).found

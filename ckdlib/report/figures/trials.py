@@ -13,7 +13,6 @@ from .style import BACK, grid_of_panels, method_style
 
 TUNED, AUTHORS = "the one that tuning finds", "its authors'"
 OPEN = {"s": 60, "facecolor": "none", "edgecolor": "black"}
-
 ROW = 0.27  # inches
 
 
