@@ -46,6 +46,7 @@ from .rows import (
     with_measures,
 )
 from .savings import fresh, savings
+from .schedules import lasting, lengthening, under_both
 from .shown import Answer, folded
 from .spectra import (
     count_directions,
@@ -108,6 +109,8 @@ __all__ = [
     "in_order",
     "interval",
     "judged",
+    "lasting",
+    "lengthening",
     "mean_accuracies",
     "mean_differences",
     "measured",
@@ -136,6 +139,7 @@ __all__ = [
     "teacher_curves",
     "trials",
     "tuned",
+    "under_both",
     "verdicts",
     "with_measures",
     "worth",

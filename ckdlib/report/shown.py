@@ -8,6 +8,7 @@ import pandas as pd
 
 from . import paper
 from .rows import about, comparable
+from .schedules import schedule
 from .statistics import FEWEST_SEEDS
 
 SMALLER = (
@@ -97,9 +98,7 @@ def _smaller(table: pd.DataFrame) -> str:
     """In what it is: images, networks, training."""
     first = table.iloc[0]
     images = f"{first.dataset} stand in for its images, " if "digits" in first.dataset else ""
-    steps = first.recipe.get("steps")
-    training = f"{steps} steps of training" if steps else "the paper's schedule"
-    return f"{images}small networks, {training}"
+    return f"{images}small networks, {schedule(first.recipe)}"
 
 
 def _unfold(lines: Sequence[str]) -> list[str]:

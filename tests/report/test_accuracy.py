@@ -451,3 +451,9 @@ def test_a_new_method_can_be_drawn():
     assert method_style("mine").label == "mine" and figures.ordered(
         ["mine", "rkd_5", "kd", "rkd"]
     ) == ["kd", "rkd", "rkd_5", "mine"]
+
+
+def test_variants_stand_beside_their_method():
+    shown = ["ce", "kd", "kd:kl=4", "rkd", "rkd_5", "rkd_5:teacher=2", "rkd_10", "dist"]
+    shown += ["dist+spare", "dist@margin", "dist@margin:dist=2", "mine", "mine:a=1"]
+    assert figures.ordered(reversed(shown)) == shown

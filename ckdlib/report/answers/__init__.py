@@ -15,7 +15,7 @@ from .of_paper import (
     verdict,
     white_box,
 )
-from .of_tuning import equal_tuning
+from .of_tuning import equal_tuning, long_schedule
 
 __all__ = [
     "black_box",
@@ -26,6 +26,7 @@ __all__ = [
     "flatness",
     "large_n",
     "learning_curve",
+    "long_schedule",
     "printed",
     "protocol",
     "spare_labels",

@@ -1,14 +1,15 @@
-"""The answer of the page on equal tuning."""
+"""The answers of the pages on equal tuning, and on whether what it finds lasts."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from ..accuracy import at_common_n, mean_differences
+from ..schedules import lengthening, under_both
 from ..shown import Answer, made_of
 from ..tuning import worth
 from .parts import best_of_all
-from .sentences import Sentences, beside, by_pair, decided
+from .sentences import Sentences, beside, by_pair, decided, name, opening, spread
 
 # with comparisons, and the same without any
 COMPARING = (("ckd_calibrated", "mse"), ("ce+ckd", "ce+mse"), ("ce+ckd+dist", "ce+mse+dist"))
@@ -44,6 +45,48 @@ def equal_tuning(
         ]
 
     return Answer(by_pair(table, tell), made_of(table, missing))
+
+
+def long_schedule(
+    short: pd.DataFrame,
+    long: pd.DataFrame,
+    questions: Sequence[tuple[str, str]],
+    missing: Sequence[str] = (),
+) -> Answer:
+    """Does a lead that a short training gives last under a long one?
+
+    Parameters
+    ----------
+    short, long : DataFrame
+        Frames, see `rows.frame`, of the same methods, each of one recipe.
+    questions : sequence of (method, rival)
+        The first is the page's.
+    missing : sequence of str
+    """
+
+    def tell(part: pd.DataFrame) -> Sentences:
+        asked = [pair for pair in questions if set(pair) <= set(part.method)]
+        if not asked:
+            return ["**Undecided: no rows of two methods under the long schedule.**"]
+        first, *others = (beside(part, *pair) for pair in asked)
+        return [
+            f"**{decided([mean_differences(part, *asked[0])])}. Under the paper's schedule (mean "
+            f"over n): {first}.**",
+            f"{opening('; '.join(others))}." if others else "",
+            best_of_all(part),
+            _brings(lengthening(under_both(short, part))),
+        ]
+
+    return Answer(by_pair(long, tell), made_of(long, missing))
+
+
+def _brings(gains: pd.DataFrame) -> str:
+    """The most and the least that longer training brings."""
+    if gains.empty:
+        return ""
+    ends = (gains.loc[gains["mean"].idxmin()], gains.loc[gains["mean"].idxmax()])
+    told = " to ".join(f"{spread(one)} ({name(one.method)} at n = {one.n})" for one in ends)
+    return f"Points that it brings beside the short training: from {told}."
 
 
 def _worth(part: pd.DataFrame, best: Mapping[str, str]) -> str:

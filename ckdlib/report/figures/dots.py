@@ -67,9 +67,10 @@ def dots(cells: pd.DataFrame, label: str, zero: bool = False, most: float = np.i
 def _dots(panel: Axes, cells: pd.DataFrame, pair: str, shown: Sequence[str], most: float) -> None:
     """The means of one pair: the methods `shown`, one a row, and in a row each n of `cells`."""
     looks = sizes_style(cells.n)
-    for place, (n, (shade, marker)) in enumerate(looks.items()):
+    above = np.linspace(0.3, -0.3, len(looks)) if len(looks) > 1 else [0]
+    for up, (n, (shade, marker)) in zip(above, looks.items(), strict=True):
         part = cells[(cells.pair == pair) & (cells.n == n)].set_index("method").reindex(shown)
-        heights = np.arange(len(shown)) + 0.6 * (0.5 - place / max(len(looks) - 1, 1))
+        heights = np.arange(len(shown)) + up
         panel.errorbar(
             part["mean"],
             heights,
@@ -83,24 +84,28 @@ def _dots(panel: Axes, cells: pd.DataFrame, pair: str, shown: Sequence[str], mos
         )
 
 
-def comparisons(gaps: pd.DataFrame) -> Figure:
+def comparisons(gaps: pd.DataFrame, by: str = "pair") -> Figure:
     """Paired differences between methods, one a row: filled where the interval leaves out zero.
 
     Parameters
     ----------
     gaps : DataFrame
-        Lines of `mean_differences`: pair (a panel), method, above (its rival), mean, low, high.
+        Lines of `mean_differences`: method, above (its rival), mean, low, high.
+    by : str
+        The column that a panel is for.
     """
     if gaps.empty:
         return nothing()
-    pairs = gaps.pair.unique()
+    shown = gaps[by].unique()
     asked = list(dict.fromkeys(zip(gaps.method, gaps.above, strict=True)))
-    height, width = 0.9 + 0.27 * len(asked), 3.4 + 3.6 * len(pairs)
-    figure, (panels,) = grid_of_panels(1, len(pairs), height, width, sharey=True)
-    for panel, pair in zip(panels, pairs, strict=True):
-        mine = gaps[gaps.pair == pair].set_index(["method", "above"]).reindex(asked)
+    height, width = 0.9 + 0.27 * len(asked), 3.4 + 3.6 * len(shown)
+    figure, (panels,) = grid_of_panels(1, len(shown), height, width, sharey=True)
+    for panel, one in zip(panels, shown, strict=True):
+        if by != "pair":  # the same questions, to be compared across
+            panel.sharex(panels[0])
+        mine = gaps[gaps[by] == one].set_index(["method", "above"]).reindex(asked)
         _differences(panel, mine)
-        panel.set(title=titled(pair), xlabel=MEANS)
+        panel.set(title=titled(one) if by == "pair" else one, xlabel=MEANS)
     names = [f"{method_style(a).label} − {method_style(b).label}" for a, b in asked]
     panels[0].set_yticks(range(len(asked)), names)
     panels[0].set_ylim(len(asked) - 0.5, -0.7)

@@ -105,16 +105,22 @@ def _own_style(method: str) -> MethodStyle:
     )
 
 
-def _composed(method: str) -> str:
-    """The label of a name by its parts: base, labels, images, weights."""
+def _parts(method: str) -> tuple[str, bool, str, str]:
+    """Of a name: its base, whether labels of all images are learnt, the images, the weights."""
     name, _, weights = method.partition(":")
     spared, _, select = name.partition("@")
     base = spared.removesuffix(SPARE)
+    return base, spared != base, select, weights
+
+
+def _composed(method: str) -> str:
+    """The label of a name by its parts: base, labels, images, weights."""
+    base, spared, select, weights = _parts(method)
     if method in LABELS:
         label = LABELS[method].replace("$", r"\$")  # no formula
     else:
         label = method_style(base).label if base != method else base
-        label += ", all labels" if spared != base else ""
+        label += ", all labels" if spared else ""
     label += f", {CHOSEN.get(select, select)}" if select else ""
     return label + (f" ({weights.replace('=', ' ').replace(',', ', ')})" if weights else "")
 
@@ -136,14 +142,16 @@ def _colours(method: str) -> Iterator[tuple[float, float, float]]:
 def ordered(methods: Iterable[str]) -> list[str]:
     """Methods in the order in which every figure shows them.
 
-    Pooled comparisons come after `rkd`, by dimension; what the study does not hold last, by name.
+    Pooled comparisons come after `rkd`, by dimension; a method with other weights, images or labels
+    after the same without; what the study does not hold last, by name.
     """
     known = list(METHODS)
 
     def place(method: str) -> tuple[int, int, str]:
-        if dims := _dims(method):
-            return known.index("rkd"), dims, ""
-        return (known.index(method), 0, "") if method in METHODS else (len(known), 0, method)
+        base = _parts(method)[0]
+        dims = _dims(base) or 0
+        among = "rkd" if dims else base
+        return known.index(among) if among in METHODS else len(known), dims, method
 
     return sorted(set(methods), key=place)
 
