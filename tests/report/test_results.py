@@ -418,8 +418,17 @@ def test_what_equal_tuning_finds():
         f"cannot be told apart (+{control}, mean over both n)",
         f"`ce+ckd` is {beside_labels} above `ce+mse`",
         f"`ckd` with tuned weights is {constant} below calibrated CKD",
+        f"the paper's CKD most, by {gap(TUNED['ckd_pairs'], 'ckd_pairs', 1280)}",
+        f"by {gap('ce+mse+dist', TUNED['ce+mse+dist'], 1280).replace(' points', '')}: the best",
+        f"it had before, {gap('ce+ckd+dist', 'dist', 1280).replace(' points', '')} at n = 1280",
     ):
         assert says in prose(RESULTS)
+    first_n = table[table.n == 1280]
+    worth = report.worth(first_n, TUNED).set_index("method")
+    assert f"Of the {len(worth)} methods whose setting it changes tuning helps 7" in prose(RESULTS)
+    assert (worth.low > 0).sum() == 7 and worth["mean"].idxmax() == TUNED["ckd_pairs"]
+    harmed = worth[worth.high < 0]
+    assert harmed.index.tolist() == [TUNED["ce+mse+dist"]]
     alike = table[table.method.isin(TUNED.values())]
     both, alone = (
         report.rivals_of_best(part).set_index("n").level[1280]
@@ -427,6 +436,9 @@ def test_what_equal_tuning_finds():
     )
     assert len(both) == 5 and "five of the others are not significantly below" in prose(RESULTS)
     assert len(alone) == 7 and "(seven by that of n = 1280 alone)" in prose(RESULTS)
+    authors = report.rivals_of_best(first_n[first_n.method.isin(TUNED)]).iloc[0]
+    assert authors.best == "ce+ckd+dist" and authors.level == ["ce+mse+dist", "ce+ckd"]
+    assert "with the authors' settings `ce+mse+dist` and `ce+ckd` alone are not" in prose(RESULTS)
     short = control.replace(" points", "")
     assert f"KD wins {first} at n = 1280" in prose(README)
     assert f"the same without comparisons (+{short} over two n)" in prose(README)
