@@ -33,6 +33,7 @@ ANALYSES = {
     "16_which_images": "select",
     "17_spare_labels": "spare_labels",
     "18_without_labels": "no_labels",
+    "19_long_schedule": "long_schedule",
 }
 VERDICT = "10_verdict"
 # those that need students who asked a teacher

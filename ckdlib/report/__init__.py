@@ -46,7 +46,7 @@ from .rows import (
     with_measures,
 )
 from .savings import fresh, savings
-from .schedules import lasting, lengthening, under_both
+from .schedules import lasting, schedule_gains, under_both
 from .shown import Answer, folded
 from .spectra import (
     count_directions,
@@ -110,7 +110,6 @@ __all__ = [
     "interval",
     "judged",
     "lasting",
-    "lengthening",
     "mean_accuracies",
     "mean_differences",
     "measured",
@@ -129,6 +128,7 @@ __all__ = [
     "saved_by_choice",
     "savings",
     "scaled",
+    "schedule_gains",
     "selections",
     "side_by_side",
     "sizes",

@@ -1,4 +1,4 @@
-"""Rows of the same runs under two schedules -> which differences last, what the longer brings."""
+"""Rows of the same runs under two schedules -> which differences last, what the second brings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,15 +17,15 @@ def schedule(recipe: Mapping[str, Any]) -> str:
     return f"{steps} steps of training" if steps else "the paper's schedule"
 
 
-def under_both(short: pd.DataFrame, long: pd.DataFrame) -> pd.DataFrame:
+def under_both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """The runs that both frames have, done in both, with the `schedule` of each.
 
     Parameters
     ----------
-    short, long : DataFrame
+    first, second : DataFrame
         Frames, see `rows.frame`, each of one recipe.
     """
-    done = [table[table.status == "done"] for table in (short, long)]
+    done = [table[table.status == "done"] for table in (first, second)]
     shared = done[0][RUN].merge(done[1][RUN])
     both = pd.concat([table.merge(shared) for table in done], ignore_index=True)
     return both.assign(schedule=both.recipe.map(schedule))
@@ -53,7 +53,7 @@ def lasting(both: pd.DataFrame, questions: Iterable[tuple[str, str]]) -> pd.Data
     return pd.concat([pd.DataFrame(), *parts], ignore_index=True)
 
 
-def lengthening(both: pd.DataFrame) -> pd.DataFrame:
+def schedule_gains(both: pd.DataFrame) -> pd.DataFrame:
     """Points of test accuracy that the second schedule is above the first.
 
     Returns

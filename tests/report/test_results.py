@@ -20,7 +20,7 @@ def prose(page):
 
 
 # experiments whose rows stand in results/fair
-FAIR = ("fair", "no_labels", "select", "spare_labels")
+FAIR = ("fair", "long_schedule", "no_labels", "select", "spare_labels")
 
 
 def pilot(experiment):
@@ -428,6 +428,34 @@ def test_the_last_weights_of_one_cycle_are_better_than_those_of_the_best_validat
     )
     assert min(won) == 0 and said in prose(PROJECT / "docs/departures.md")
     assert f"{sum(one > 0 for one in won)} of {len(won)} had kept" in prose(PROJECT / "LOG.md")
+
+
+def test_what_the_papers_schedule_brings_and_what_lasts():
+    later, ours, kd = pilot("long_schedule"), TUNED["ce+ckd+dist"], TUNED["kd"]
+    both = report.under_both(pilot("fair"), later)
+    gains = report.schedule_gains(both).set_index(["method", "n"])
+    other = report.schedule_gains(report.under_both(later, pilot("fair")))
+    fewer = other[other.n == 320].set_index("method")
+    lost = {one: told(fewer.loc[one]) for one in ("dist", ours)}
+    few, many = (f"{part.min():,} to {part.max():,}" for _, part in later.groupby("n").steps)
+    assert ((gains.low <= 0) & (gains.high >= 0)).xs(1280, level="n").all()
+    asked = [(ours, "dist"), (ours, TUNED["ce+mse+dist"]), (kd, "kd")]
+    lasts = report.lasting(both, asked).set_index(["schedule", "method", "above"])
+    here = [told(lasts.loc["the paper's schedule", *one]) for one in asked]
+    short = told(lasts.loc["2400 steps of training", kd, "kd"]).replace(" points", "")
+    for says in (
+        f"trainings end after {few} steps",
+        f"takes {many} steps, nothing was found",
+        f"give DIST {lost['dist']} more, `ce+ckd+dist` {lost[ours].replace(' points', '')}",
+        f"cannot be told apart (+{here[0]}, mean over both n)",
+        f"it and `ce+mse+dist` (+{here[1].replace(' points', '')})",
+        f"+{here[2]}, with 2,400 steps {short}",
+    ):
+        assert says in prose(RESULTS), says
+    first = report.rivals_of_best(later).set_index("n").loc[1280]
+    assert (first.best, first.level) == (TUNED["ce+ckd"], [ours])
+    assert f"give DIST {lost['dist'].replace(' points', '')} more" in prose(README)
+    assert f"undecided (+{here[0].replace(' points', '')}, two n)" in prose(README)
 
 
 def test_what_equal_tuning_finds():

@@ -1,4 +1,4 @@
-"""Which differences last under a long schedule, and what it brings: numbers worked out here."""
+"""Which differences last under another schedule, and what it brings: numbers worked out here."""
 
 from math import sqrt
 
@@ -38,9 +38,9 @@ def test_the_same_questions_under_each_schedule():
     assert found.low.tolist()[2] == pytest.approx(2 - HALF)
 
 
-def test_what_the_long_schedule_brings_is_paired_over_seeds():
+def test_what_the_schedule_brings_is_paired_over_seeds():
     long = frame(rows({"kd": (31, 32, 33), "dist": (32, 34, 36)}, n=(40,), recipe=LONG))
-    found = report.lengthening(report.under_both(SHORT, long)).set_index(["method", "n"])
+    found = report.schedule_gains(report.under_both(SHORT, long)).set_index(["method", "n"])
     assert found["mean"].to_dict() == {("kd", 40): 12, ("dist", 40): 10}
     assert found.high["kd", 40] == pytest.approx(12 + HALF)
 
@@ -50,10 +50,10 @@ def test_runs_that_one_schedule_lacks_are_left_out():
     gone = LATER.assign(status=LATER.status.where(LATER.seed != 2, "diverged"))
     both = report.under_both(fewer, gone)
     assert sorted(zip(both.n, both.seed, strict=True)) == [(40, 1), (40, 1), (40, 3), (40, 3)]
-    assert set(both.method) == {"kd"} and report.lengthening(both)["mean"].tolist() == [12]
+    assert set(both.method) == {"kd"} and report.schedule_gains(both)["mean"].tolist() == [12]
     assert report.lasting(both, QUESTIONS).empty
     nothing = report.under_both(fewer, LATER[LATER.n == 80])
-    assert report.lengthening(nothing).empty and report.lasting(nothing, QUESTIONS).empty
+    assert report.schedule_gains(nothing).empty and report.lasting(nothing, QUESTIONS).empty
 
 
 def told(long, short=SHORT):
@@ -67,10 +67,8 @@ def test_the_answer():
         "**Undecided. Under the paper's schedule (mean over n): `dist` and `kd` cannot be told "
         "apart (+2.0 [-0.5, +4.5]).** `dist` and `mse` cannot be told apart (+0.0 "
     )
-    assert found.endswith(
-        "Points that it brings beside the short training: from +10.0 [+5.0, +15.0] (`dist` at n = "
-        "40) to +12.0 [+9.5, +14.5] (`kd` at n = 40)."
-    )
+    ends = "+10.0 [+5.0, +15.0] (`dist` at n = 40) to +12.0 [+9.5, +14.5] (`kd` at n = 40)."
+    assert found.endswith(f"Points that it brings beside a fixed number of steps: from {ends}")
 
 
 @pytest.mark.parametrize(("kd", "says"), [((30, 32, 34), "Yes"), ((34, 36, 38), "No")])
@@ -79,7 +77,7 @@ def test_a_lead_that_lasts_or_does_not(kd, says):
     assert told(frame(later)).startswith(f"**{says}. ")
 
 
-def test_rows_of_the_long_schedule_alone():
+def test_rows_of_the_papers_schedule_alone():
     assert "it brings" not in told(LATER, SHORT[SHORT.method == "other"])
     assert told(LATER[LATER.method == "kd"]).startswith("**Undecided: no rows of two methods")
 
@@ -94,7 +92,7 @@ def test_a_panel_a_schedule():
 
 def test_dots_of_one_n_stand_at_their_names():
     both = report.under_both(SHORT, LATER)
-    gains = report.lengthening(both)
+    gains = report.schedule_gains(both)
     for part, up in ((gains[gains.n == 40], [0.0]), (gains, [0.3, -0.3])):
         (panel,) = figures.dots(part, "points").axes
         ticks = panel.get_yticks()

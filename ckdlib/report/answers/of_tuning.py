@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ..accuracy import at_common_n, mean_differences
-from ..schedules import lengthening, under_both
+from ..schedules import schedule_gains, under_both
 from ..shown import Answer, made_of
 from ..tuning import worth
 from .parts import best_of_all
@@ -48,16 +48,16 @@ def equal_tuning(
 
 
 def long_schedule(
-    short: pd.DataFrame,
-    long: pd.DataFrame,
+    fixed: pd.DataFrame,
+    scheduled: pd.DataFrame,
     questions: Sequence[tuple[str, str]],
     missing: Sequence[str] = (),
 ) -> Answer:
-    """Does a lead that a short training gives last under a long one?
+    """Does a lead at a fixed number of steps last under the paper's schedule?
 
     Parameters
     ----------
-    short, long : DataFrame
+    fixed, scheduled : DataFrame
         Frames, see `rows.frame`, of the same methods, each of one recipe.
     questions : sequence of (method, rival)
         The first is the page's.
@@ -67,26 +67,26 @@ def long_schedule(
     def tell(part: pd.DataFrame) -> Sentences:
         asked = [pair for pair in questions if set(pair) <= set(part.method)]
         if not asked:
-            return ["**Undecided: no rows of two methods under the long schedule.**"]
+            return ["**Undecided: no rows of two methods under the paper's schedule.**"]
         first, *others = (beside(part, *pair) for pair in asked)
         return [
             f"**{decided([mean_differences(part, *asked[0])])}. Under the paper's schedule (mean "
             f"over n): {first}.**",
             f"{opening('; '.join(others))}." if others else "",
             best_of_all(part),
-            _brings(lengthening(under_both(short, part))),
+            _brings(schedule_gains(under_both(fixed, part))),
         ]
 
-    return Answer(by_pair(long, tell), made_of(long, missing))
+    return Answer(by_pair(scheduled, tell), made_of(scheduled, missing))
 
 
 def _brings(gains: pd.DataFrame) -> str:
-    """The most and the least that longer training brings."""
+    """The most and the least that the schedule brings."""
     if gains.empty:
         return ""
     ends = (gains.loc[gains["mean"].idxmin()], gains.loc[gains["mean"].idxmax()])
     told = " to ".join(f"{spread(one)} ({name(one.method)} at n = {one.n})" for one in ends)
-    return f"Points that it brings beside the short training: from {told}."
+    return f"Points that it brings beside a fixed number of steps: from {told}."
 
 
 def _worth(part: pd.DataFrame, best: Mapping[str, str]) -> str:
