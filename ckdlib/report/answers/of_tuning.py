@@ -9,7 +9,7 @@ from ..schedules import schedule_gains, under_both
 from ..shown import Answer, made_of
 from ..tuning import worth
 from .parts import best_of_all
-from .sentences import Sentences, beside, by_pair, decided, name, opening, spread
+from .sentences import Sentences, beside, by_pair, decided, opening
 
 # with comparisons, and the same without any
 COMPARING = (("ckd_calibrated", "mse"), ("ce+ckd", "ce+mse"), ("ce+ckd+dist", "ce+mse+dist"))
@@ -81,12 +81,18 @@ def long_schedule(
 
 
 def _brings(gains: pd.DataFrame) -> str:
-    """The most and the least that the schedule brings."""
+    """The least and the most that the schedule brings at each n, and of how many it is decided."""
     if gains.empty:
         return ""
-    ends = (gains.loc[gains["mean"].idxmin()], gains.loc[gains["mean"].idxmax()])
-    told = " to ".join(f"{spread(one)} ({name(one.method)} at n = {one.n})" for one in ends)
-    return f"Points that it brings beside a fixed number of steps: from {told}."
+    told = []
+    for n, part in gains.groupby("n"):
+        least, most = part["mean"].min(), part["mean"].max()
+        known = ((part.low > 0) | (part.high < 0)).sum()
+        told.append(
+            f"{least:+z.1f} to {most:+z.1f} points at n = {n}, decided for {known} of {len(part)} "
+            "methods"
+        )
+    return f"Beside a fixed number of steps it brings {'; '.join(told)}."
 
 
 def _worth(part: pd.DataFrame, best: Mapping[str, str]) -> str:
