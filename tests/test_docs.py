@@ -147,6 +147,13 @@ def test_the_commands_of_the_pages_are_found():
     )
 
 
+def test_the_readme_counts_the_students_of_each_profile():
+    lines = (PROJECT / "README.md").read_text().splitlines()
+    for name in study.PROFILES:
+        line = next(line for line in lines if line.startswith(f"| `{name}`"))
+        assert f"{len(study.select(name)):,} students" in line
+
+
 def test_the_map_of_the_readme():
     """Each page of an experiment, with the command that makes its rows and a test."""
     lines = [

@@ -100,9 +100,9 @@ def comparisons(gaps: pd.DataFrame, by: str = "pair") -> Figure:
     asked = list(dict.fromkeys(zip(gaps.method, gaps.above, strict=True)))
     height, width = 0.9 + 0.27 * len(asked), 3.4 + 3.6 * len(shown)
     figure, (panels,) = grid_of_panels(1, len(shown), height, width, sharey=True)
+    for panel in panels[1:]:  # the same questions, to be compared across
+        panel.sharex(panels[0])
     for panel, one in zip(panels, shown, strict=True):
-        if by != "pair":  # the same questions, to be compared across
-            panel.sharex(panels[0])
         mine = gaps[gaps[by] == one].set_index(["method", "above"]).reindex(asked)
         _differences(panel, mine)
         panel.set(title=titled(one) if by == "pair" else one, xlabel=MEANS)
