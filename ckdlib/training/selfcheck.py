@@ -65,26 +65,25 @@ def bfloat16_differs(device: str) -> str:
     """Why bfloat16 does not give about what float32 gives; '' if it does."""
     return _differ(
         lambda: _trained(device, "float32", graphs=False),
-        lambda: _trained(device, "bfloat16", graphs=False),
+        lambda: [_trained(device, "bfloat16", graphs=False)],
         CLOSE["bfloat16"],
     )
 
 
-def _differ(plain: Callable[[], Tensor], fast: Callable[[], Tensor], close: float) -> str:
+def _differ(plain: Callable[[], Tensor], fast: Callable[[], list[Tensor]], close: float) -> str:
     right = plain()
     try:
-        found = fast()
+        trained = fast()
     except Exception as error:  # whatever a driver may raise
         return f"{type(error).__name__}: {error}".splitlines()[0]
-    off = ((found - right).norm() / right.norm()).item()
+    off = max(((found - right).norm() / right.norm()).item() for found in trained)
     return "" if off <= close else f"after {STEPS} steps they are {off:.2g} off plain ones"
 
 
-def _at_once(train: Callable[[], Tensor]) -> Tensor:
+def _at_once(train: Callable[[], Tensor]) -> list[Tensor]:
+    """Two, which need not be equal: a GPU adds in whatever order its threads come."""
     with ThreadPoolExecutor(2) as pool:
-        one, two = [pool.submit(train) for _ in range(2)]
-        first, second = one.result(), two.result()
-    return first if torch.equal(first, second) else torch.full_like(first, torch.nan)
+        return [one.result() for one in [pool.submit(train) for _ in range(2)]]
 
 
 def _trained(device: str, precision: str, graphs: bool) -> Tensor:
