@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     command("status", "what is done, running and left", "where", "grid")
     teacher = command("teacher", "train or import one teacher", "where", "pace")
     teacher.add_argument("--model", required=True)
-    teacher.add_argument("--recipe", help="reference or fast (default: the profile's)")
+    teacher.add_argument("--recipe", help="reference, medium or fast (default: the profile's)")
     teacher.add_argument(
         "--import", dest="checkpoint", type=folder, metavar="PTH", help="a RepDistiller checkpoint"
     )

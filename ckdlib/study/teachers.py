@@ -46,7 +46,7 @@ def make_teacher(
     Parameters
     ----------
     recipe : str, optional
-        'reference' or 'fast'; the profile's own without.
+        'reference', 'medium' or 'fast'; the profile's own without.
     checkpoint : Path, optional
         A RepDistiller `.pth` to import instead of training.
     seed : int, optional

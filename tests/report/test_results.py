@@ -131,7 +131,21 @@ def test_the_committed_figure_was_made_of_these_rows():
             "select",
             "dist",
             "dist@margin",
-            "{mean:.1f} points [{low:.1f}, {high:.1f}] below chance",
+            "by margin {mean:.1f} points [{low:.1f}, {high:.1f}] below chance",
+        ),
+        (
+            [RESULTS],
+            "select",
+            "dist",
+            "dist@entropy",
+            "by entropy {mean:.1f} points [{low:.1f}, {high:.1f}]",
+        ),
+        (
+            [README],
+            "select",
+            "dist",
+            "dist@entropy",
+            "by entropy it is {mean:.1f} [{low:.1f}, {high:.1f}] worse",
         ),
         (
             [RESULTS],
@@ -208,18 +222,23 @@ def test_the_pages_say_how_many_claims_were_judged():
         report.CLAIMS, report.evidence(store.rows(), store.measures(), "paper")
     )
     number, direction = (judged[kind].value_counts() for kind in ("number", "direction"))
-    assert set(number.index) == {"", "not reproduced", "not yet run"}
+    assert set(number.index) == {"", "not reproduced", "undecided", "not yet run"}
     assert set(direction.index) == {"", "reproduced", "undecided", "not yet run"}
     says = (
         f"So far {direction['reproduced']} directions are reproduced, {direction['undecided']} "
-        f"undecided and none refuted, {number['not reproduced']} numbers are not reproduced, and "
-        f"{number['not yet run']} numbers and {direction['not yet run']} directions read "
+        f"undecided and none refuted, {number['not reproduced']} numbers are not reproduced, "
+        f"{number['undecided']} undecided, and {number['not yet run']} numbers and "
+        f"{direction['not yet run']} directions read "
         '"not yet run"'
     )
     assert says in prose(README) and says in prose(RESULTS)
     kinds = judged[judged.direction == "reproduced"].quantity.value_counts()
-    said = "13 directions {accuracy} are of accuracy, {correlation} of the logits' correlations"
-    assert said.format(**kinds) in prose(RESULTS) and kinds.sum() == direction["reproduced"] == 13
+    said = (
+        "{reproduced} directions {accuracy} are of accuracy, {correlation} of the logits' "
+        "correlations, {height} of their singular values"
+    )
+    assert said.format(**direction, **kinds) in prose(RESULTS)
+    assert kinds.sum() == direction["reproduced"]
     pilots = Store(PROJECT / "results/pilot")
     smaller = report.directions(
         report.CLAIMS, report.evidence(pilots.rows(), pilots.measures(), "pilot"), "pilot"
@@ -234,11 +253,30 @@ def test_the_papers_networks_are_told_by_their_rows(capsys):
     assert printed(capsys, "--results", "results/paper") in RESULTS.read_text()
     rows = Store(PROJECT / "results/paper").rows()
     table = report.frame(rows, "black_box", report=lambda line: None)
-    lead = report.mean_differences(table, "ckd_pairs", "crd").iloc[0]
-    level = report.mean_differences(table, "mse", "ckd_pairs").iloc[0]
+    leads = report.mean_differences(table, "ckd_pairs", "crd")
+    level = report.mean_differences(table, "mse", "ckd_pairs")
+    assert len(leads) == len(level) == 2 and ((level.low < 0) & (level.high > 0)).all()
     for page in (README, RESULTS):
-        assert "{mean:.1f} points [{low:.1f}, {high:.1f}] above".format(**lead) in prose(page)
-        assert "(+{mean:.1f} points [{low:.1f}, {high:.1f}])".format(**level) in prose(page)
+        for _, lead in leads.iterrows():
+            assert f"{told(lead)} above" in prose(page)
+        for _, gap in level.iterrows():
+            assert f"{gap['mean']:+.1f} points [{gap.low:.1f}, {gap.high:.1f}]" in prose(page)
+
+
+def test_the_readme_shows_the_papers_pair_beside_the_paper():
+    rows = Store(PROJECT / "results/paper").rows()
+    table = report.frame(rows, "black_box", report=lambda line: None)
+    columns = ["kd", "crd", "mixup", "rkd", "dist", "ckd_pairs", "mse"]
+    ours = report.summary(table).set_index(["pair", "n", "method"])["mean"]
+    theirs = report.above_printed(table).set_index(["pair", "n", "method"]).printed
+    for shown, n, name in (
+        (ours, 1600, "here"),
+        (ours, 3200, "here"),
+        (theirs, 3200, "the paper (from its Table 1)"),
+    ):
+        values = shown.loc["wrn_40_2-wrn_16_2", n]
+        cells = " | ".join(f"{values[one]:.1f}" if one in values else "" for one in columns)
+        assert f"| n = {n}, {name} | {cells} |".replace("  |", " |") in README.read_text()
 
 
 def test_cells_are_means_of_rows(capsys):
@@ -375,15 +413,15 @@ def test_rows_that_are_not_there(tmp_path, capsys):
 def test_how_far_the_papers_networks_are_from_its_curves():
     rows = Store(PROJECT / "results/paper").rows()
     read = report.readings(report.frame(rows, "black_box", report=lambda line: None))
-    calls, images = (read.droplevel("pair")[name] for name in read)
-    others = calls.drop("mixup").dropna()
-    said = (
-        "2,000 calls would be its n = 2500, and CKD {ckd_pairs:.1f}, DIST {dist:.1f}, KD "
-        "{kd:.1f}, CRD {crd:.1f} points above its curves"
-    ).format(**images)
-    assert f"{said}, instead of {others.min():.1f} to {others.max():.1f}" in prose(RESULTS)
-    assert "Mixup is 5 or more below either way" in prose(RESULTS)
-    assert max(calls.mixup, images.mixup) < -4.95
+    names = {"ckd_pairs": "CKD", "dist": "DIST", "kd": "KD", "crd": "CRD", "rkd": "RKD"}
+    for pair, called in (("wrn_40_2-wrn_16_2", "WRN"), ("vgg13-vgg8", "VGG")):
+        of = read.loc[pair]
+        gaps = ", ".join(
+            "{} {:+.1f} ({:+.1f})".format(name, *of.loc[one]) for one, name in names.items()
+        )
+        assert f"{called}: {gaps}" in prose(RESULTS)
+    assert "Mixup is 4.9 or more below in either pair and reading" in prose(RESULTS)
+    assert read.xs("mixup", level="method").to_numpy().max() < -4.85
 
 
 def told(gap):
@@ -468,15 +506,18 @@ def test_what_equal_tuning_finds():
     kd, ours = TUNED["kd"], TUNED["ce+ckd+dist"]
     first, many = gap(kd, "kd", 1280), gap(kd, "kd", 5120).replace(" points", "")
     above, later = gap(ours, "dist", 1280), gap(ours, "dist", 5120).replace(" points", "")
-    control = gap(ours, TUNED["ce+mse+dist"], 1280, 5120)
-    beside_labels = gap(TUNED["ce+ckd"], TUNED["ce+mse"], 1280, 5120)
+    every = (320, 1280, 5120)
+    control = gap(ours, TUNED["ce+mse+dist"], *every).replace(" points", "")
+    beside_labels = gap(TUNED["ce+ckd"], TUNED["ce+mse"], *every).replace(" points", "")
+    fixed = gap(TUNED["ckd_calibrated"], TUNED["mse"], *every).replace(" points", "")
     constant = gap(TUNED["ckd_calibrated"], TUNED["ckd"], 1280)
     for says in (
         f"KD gains {first} at n = 1280 and {many} at 5120",
         f"{gap('dist', kd, 5120)} above tuned KD",
         f"found above it, {above} at n = 1280, {later} at 5120",
-        f"cannot be told apart (+{control}, mean over both n)",
-        f"`ce+ckd` is {beside_labels} above `ce+mse`",
+        f"is {control.replace(' ', ' points ', 1)} above the same without comparisons",
+        f"`ce+ckd` and `ce+mse` cannot be told apart (+{beside_labels};",
+        f"nor calibrated CKD and `mse` (+{fixed})",
         f"`ckd` with tuned weights is {constant} below calibrated CKD",
         f"the paper's CKD most, by {gap(TUNED['ckd_pairs'], 'ckd_pairs', 1280)}",
         f"by {gap('ce+mse+dist', TUNED['ce+mse+dist'], 1280).replace(' points', '')}: the best",
@@ -502,10 +543,16 @@ def test_what_equal_tuning_finds():
     hard = pd.concat([pilot("no_labels"), table[table.method == "ce"]])
     named = told(report.mean_differences(hard[hard.n == 1280], "hard", "ce").iloc[0])
     assert f"at n = 1280 `hard` is {named} above the labels alone" in prose(RESULTS)
-    short = control.replace(" points", "")
     ckd = gap(TUNED["ckd_pairs"], "ckd_pairs", 1280)
     assert f"tuning wins the paper's CKD {ckd}, KD {first.replace(' points', '')}" in prose(README)
-    assert f"the same without comparisons (+{short} over two n)" in prose(README)
+    assert f"{control} above `ce+mse+dist`, the same without comparisons" in prose(README)
+    few = alike[alike.n == 320]
+    tuned_few = report.rivals_of_best(alike).set_index("n").loc[320]
+    assert tuned_few.best == TUNED["ckd_pairs"] and len(tuned_few.level) == 11
+    assert "dist" in tuned_few.level and "first (15.8 %), and eleven others" in prose(RESULTS)
+    assert f"{few[few.method == tuned_few.best].test_accuracy.mean():.1f}" == "15.8"
+    assert (report.worth(table[table.n == 320], TUNED).low > 0).sum() == 4
+    assert "tuning helps 4 of 17 there" in prose(RESULTS)
     assert f"{above} above DIST at n = 1280" in next(
         one.limits for one in ADVICE if one.methods[0] == "ce+ckd+dist"
     )

@@ -1,6 +1,7 @@
 """What makes training fast is trusted only where it gives what plain steps give."""
 
 import os
+from itertools import count
 
 import pytest
 import torch
@@ -33,6 +34,17 @@ def as_cuda(monkeypatch):
 def test_what_agrees_is_used(as_cuda):
     assert as_cuda(lambda step: step()) == ("bfloat16", [])
     assert graphs.GRAPHS not in os.environ
+
+
+def test_recorded_steps_that_differ_by_the_order_of_sums_are_used(as_cuda, monkeypatch):
+    """On a GPU no two trainings are equal bit for bit, recorded or not."""
+    plain, noise = selfcheck._trained, count(1)
+
+    def trained(*how, graphs):
+        return plain(*how, graphs=graphs) * (1 + 1e-6 * next(noise) * graphs)
+
+    monkeypatch.setattr(selfcheck, "_trained", trained)
+    assert as_cuda(lambda step: step()) == ("bfloat16", [])
 
 
 def test_recorded_steps_that_are_others_are_turned_off(as_cuda):
