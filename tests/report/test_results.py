@@ -276,7 +276,7 @@ def test_the_readme_shows_the_papers_pair_beside_the_paper():
     ):
         values = shown.loc["wrn_40_2-wrn_16_2", n]
         cells = " | ".join(f"{values[one]:.1f}" if one in values else "" for one in columns)
-        assert f"| n = {n}, {name} | {cells} |".replace("  |", " |") in README.read_text()
+        assert f"| n = {n}, {name} | {cells} |" in README.read_text()
 
 
 def test_cells_are_means_of_rows(capsys):
