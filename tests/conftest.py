@@ -12,6 +12,7 @@ from ckdlib import methods, models, study
 from ckdlib.images import load_dataset
 from ckdlib.recipes import Recipe
 from ckdlib.report.outside import LABELS, PAIRS
+from ckdlib.reproducibility import choose_device
 from ckdlib.study import open_workspace, plugins
 from ckdlib.teachers import train_teacher
 from tests import PROJECT, pictures
@@ -33,6 +34,11 @@ def pytest_collection_modifyitems(items):
 def _from_the_project(monkeypatch):
     """Tests find committed rows and notebooks wherever pytest was called."""
     monkeypatch.chdir(PROJECT)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _computing_as_training_does():
+    choose_device(None)
 
 
 @pytest.fixture(autouse=True)

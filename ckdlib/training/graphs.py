@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -54,8 +54,11 @@ class GraphReplay:
             graph.capture_begin(capture_error_mode="thread_local")
             try:
                 returned = self.work(key)
-            finally:
-                graph.capture_end()
+            except BaseException:
+                with suppress(RuntimeError):  # which only says that there was an error before
+                    graph.capture_end()
+                raise
+            graph.capture_end()
         return graph, returned
 
 
@@ -68,9 +71,8 @@ def own_stream(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    if not hasattr(
-        _OWN, "stream"
-    ):  # one a thread: torch has STREAMS and deals them out again and again
+    if not hasattr(_OWN, "stream"):
+        # one a thread: torch has STREAMS and deals them out again and again
         _OWN.stream = torch.cuda.Stream(device)
     outer, own = torch.cuda.current_stream(device), _OWN.stream
     own.wait_stream(outer)

@@ -343,10 +343,8 @@ def test_recorded_steps_equal_those_taken_one_by_one(method, monkeypatch):
         assert recorded == pytest.approx(plain, abs=1e-3, rel=1e-4)
 
 
-def test_what_is_recorded_and_when(monkeypatch):
-    """The protocol of `GraphReplay` with a stand-in for CUDA's graphs: once as it is, then
-    recorded, then replayed.
-    """
+def graphs_are_told(monkeypatch, broken=False):
+    """A list of what CUDA's graphs are asked for; where a recording is `broken`, its end raises."""
     done = []
 
     class Graph:
@@ -358,6 +356,8 @@ def test_what_is_recorded_and_when(monkeypatch):
 
         def capture_end(self):
             done.append("end")
+            if broken:
+                raise RuntimeError("operation failed due to a previous error during capture")
 
         def replay(self):
             done.append("replay")
@@ -368,6 +368,14 @@ def test_what_is_recorded_and_when(monkeypatch):
         "current_stream",
         lambda: type("Stream", (), {"synchronize": lambda self: done.append("wait")})(),
     )
+    return done
+
+
+def test_what_is_recorded_and_when(monkeypatch):
+    """The protocol of `GraphReplay` with a stand-in for CUDA's graphs: once as it is, then
+    recorded, then replayed.
+    """
+    done = graphs_are_told(monkeypatch)
     work = GraphReplay(
         lambda key: done.append(f"work {key}") or 2 * key, torch.device("cuda"), generator=object()
     )
@@ -388,6 +396,20 @@ def test_what_is_recorded_and_when(monkeypatch):
     plain = GraphReplay(lambda key: done.append(key), torch.device("cuda"))
     plain(1), plain(1), plain(1)
     assert done == [1, 1, 1]
+
+
+def test_what_broke_a_recording_is_told_and_not_that_something_did(monkeypatch):
+    done = graphs_are_told(monkeypatch, broken=True)
+
+    def at_fault_once_recorded(key):
+        if "begin" in done:
+            raise ValueError("what the step did")
+
+    work = GraphReplay(at_fault_once_recorded, torch.device("cuda"))
+    work(1)
+    with pytest.raises(ValueError, match="what the step did"):
+        work(1)
+    assert done == ["wait", "begin", "end"]
 
 
 def test_contrast_needs_two_classes():
