@@ -3,6 +3,7 @@
 from math import inf, nan
 
 import pytest
+import torch
 
 from ckdlib import reproducibility
 from ckdlib.records import Measures, Row, fault
@@ -53,3 +54,22 @@ def test_a_row_names_the_code_that_made_it_and_not_what_only_reads_rows(tmp_path
     assert digest() == first
     (library / "training/new.py").write_text("new")
     assert digest() != first
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("model\t\t: 17\nmodel name\t: AMD EPYC \nmodel name\t: AMD EPYC\n", " (AMD EPYC),"),
+        ("processor\t: 0\n", " CPU, "),
+        (None, " CPU, "),
+    ],
+)
+def test_a_row_names_the_processor_where_the_system_tells_it(told, name, tmp_path, monkeypatch):
+    about = tmp_path / "cpuinfo"
+    if told is not None:
+        about.write_text(told)
+    monkeypatch.setattr(reproducibility, "CPUINFO", about)
+    reproducibility._processor.cache_clear()
+    shown = reproducibility.device_name(torch.device("cpu"))
+    reproducibility._processor.cache_clear()
+    assert name in shown and shown.endswith(" threads")
