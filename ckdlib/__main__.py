@@ -108,8 +108,8 @@ def headline(args: argparse.Namespace) -> None:
     choose("experiment", args.experiment, dict.fromkeys(known))
     rows = Store(args.results).rows()
     print(report.headline(rows, args.experiment))
-    if args.experiment == "fewer_calls":
-        print("", report.saved(rows), sep="\n")
+    if calls := report.saved(rows, args.experiment):
+        print("", calls, sep="\n")
 
 
 def check(args: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ from .spectra import (
     teacher_curves,
 )
 from .statistics import interval
-from .tuning import finalists, side_by_side, trials, tuned, worth
+from .tuning import finalists, saved_alike, side_by_side, trials, tuned, worth
 
 __all__ = [
     "CLAIMS",
@@ -125,6 +125,7 @@ __all__ = [
     "rivals_of_best",
     "rows_of_experiment",
     "saved",
+    "saved_alike",
     "saved_by_choice",
     "savings",
     "scaled",

@@ -6,13 +6,14 @@ from math import isnan
 import pandas as pd
 
 from ..records import Row
-from ..study.grid import OURS, profile
+from ..study.grid import OURS, TUNED, profile
 from . import paper
 from .accuracy import baseline, mean_differences, summary
 from .outside import in_order, outside, standing_outside
 from .rows import frame
 from .savings import fresh, savings
 from .statistics import FEWEST_SEEDS
+from .tuning import saved_alike
 
 
 def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:
@@ -33,18 +34,23 @@ def headline(rows: Sequence[Row], experiment: str = "black_box") -> str:
     return f"{told}\n\n{strangers}" if strangers else told
 
 
-def saved(rows: Sequence[Row]) -> str:
+def saved(rows: Sequence[Row], experiment: str = "fewer_calls") -> str:
     """The table of calls that our methods save at equal accuracy, in Markdown, for each pair.
 
     Returns
     -------
     str
-        For each of our methods the per cent fewer calls than each other method of `fewer_calls`
+        For each of our methods the per cent fewer calls than each other method of the experiment
         takes, the mean over targets, with a 95 % interval over seeds (see `savings`), on the seeds
-        of that experiment. Of a lower bound the interval is open above.
+        of that experiment; of `fair`, those that are tuned. Of a lower bound the interval is open
+        above. Empty for an experiment that counts no savings.
     """
-    table = frame(rows, "fewer_calls", report=lambda line: None)
-    grid = profile(table.profile.iloc[0]).experiments["fewer_calls"]
+    table = frame(rows, experiment, report=lambda line: None)
+    grid = profile(table.profile.iloc[0]).experiments[experiment]
+    if experiment == "fair":
+        return _by_pair(table, lambda part: _savings(saved_alike(part, TUNED), ", all tuned"))
+    if experiment != "fewer_calls":
+        return ""
     table, own = fresh(table, grid), outside(table)
     rivals = [method for method in (*grid.methods, *own) if method not in OURS]
     return _by_pair(table, lambda part: _savings(savings(part, [*OURS, *own], rivals)))
@@ -90,15 +96,15 @@ def _count(seeds: int) -> str:
     return f"{seeds} seeds" if seeds > 1 else "one seed"
 
 
-def _savings(found: pd.DataFrame) -> str:
+def _savings(found: pd.DataFrame, how: str = "") -> str:
     means = found[found.target.isna()]
     means = means.assign(share=list(map(_share, means.itertuples())))
-    wide = means.pivot(index="method", columns="rival", values="share").fillna("")
-    wide = wide.reindex(index=means.method.unique(), columns=means.rival.unique())
-    rivals = map("`{}`".format, wide.columns)
-    lines = [["% fewer calls than", *rivals], ["---"] * (len(wide.columns) + 1)]
-    for method, *shares in wide.itertuples():
-        lines.append([f"`{method}`", *shares])
+    wide = means.pivot(index="rival", columns="method", values="share").fillna("")
+    wide = wide.reindex(index=means.rival.unique(), columns=means.method.unique())
+    methods = map("`{}`".format, wide.columns)
+    lines = [[f"% fewer calls than{how}", *methods], ["---"] * (len(wide.columns) + 1)]
+    for rival, *shares in wide.itertuples():
+        lines.append([f"`{rival}`", *shares])
     return markdown(lines)
 
 

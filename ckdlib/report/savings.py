@@ -36,8 +36,8 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
     table : DataFrame
         A frame, see `rows.frame`.
     methods, rivals : sequence of str
-        Those without rows, of one n or of no seed in common that has all, and a method beside
-        itself, are left out.
+        Those without rows or calls, of one n or of no seed in common that has all, and a method
+        beside itself, are left out.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def savings(table: pd.DataFrame, methods: Sequence[str], rivals: Sequence[str]) 
         known (nan of one seed).
     """
     lines = []
-    done = table[table.status == "done"]
+    done = table[(table.status == "done") & (table.teacher_calls > 0)]
     for (pair, part), method, rival in product(done.groupby("pair"), methods, rivals):
         if method != rival and {method, rival} <= set(part.method):
             lines += [[pair, method, rival, *line] for line in _against(part, method, rival)]

@@ -152,6 +152,31 @@ def test_every_comparison_beside_the_same_method_without():
     )
 
 
+def test_calls_that_ours_save_where_all_are_tuned():
+    best = {"kd": "kd:kl=16", "ce": "ce", "ce+ckd": "ce+ckd", "dist": "dist"}
+    curves = {
+        "kd:kl=16": (10, 20, 30),
+        "kd": (0, 1, 2),
+        "ce": (1, 2, 3),
+        "ce+ckd": (20, 30, 40),
+        "dist": (20, 30, 40),
+    }
+    lines = [
+        row(one, n, seed, accuracy) | ({"teacher_calls": 0} if one == "ce" else {})
+        for one, accuracies in curves.items()
+        for n, accuracy in zip((40, 80, 160), accuracies, strict=True)
+        for seed in (1, 2, 3)
+    ]
+    saved = report.saved_alike(frame(lines), best)
+    means = saved[saved.target.isna()].set_index("rival")
+    assert means.index.tolist() == ["kd", "dist"] and set(means.method) == {"ce+ckd"}
+    assert means.fewer["dist"] == 0 and means.fewer["kd"] == pytest.approx(50)
+    assert (
+        " For equal accuracy, all tuned alike, `ce+ckd` needs 0 % [0, 0] fewer calls (undecided) than `dist` and "
+        "50 % [50, 50] fewer calls than `kd`. "
+    ) in answers.equal_tuning(frame(lines), best | {"ce+mse": "ce"}).found
+
+
 def test_authors_settings_and_tuned_ones_side_by_side():
     lines = [
         row(one, n, seed, n + seed)

@@ -9,6 +9,7 @@ from ..accuracy import mean_differences, paired_differences
 from ..chosen import by_chance, selections
 from ..shown import Answer, made_of
 from ..statistics import FEWEST_SEEDS
+from .parts import mean_savings
 from .sentences import Sentences, beside, by_pair, decided, name, share, spread
 
 SPARE, ALONE = "+spare", "ce+spare"  # labels of all images, and those alone
@@ -28,7 +29,7 @@ def which_images(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str
         As `savings` gives it, of selections beside chance.
     missing : sequence of str
     """
-    means = saved[saved.target.isna() & saved.fewer.notna()].set_index(["pair", "method"])
+    means = mean_savings(saved).set_index(["pair", "method"])
 
     def tell(part: pd.DataFrame) -> Sentences:
         chosen = selections(part)

@@ -9,8 +9,8 @@ from ..accuracy import offset_gains
 from ..backtest import coverage_sentence
 from ..rows import about
 from ..shown import Answer, made_of
-from .parts import best_of_all
-from .sentences import Sentences, beside, by_pair, decided, name, opening, share, spread
+from .parts import best_of_all, mean_savings, needs
+from .sentences import Sentences, beside, by_pair, decided, name, opening, spread
 
 
 def fewer_calls(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str] = ()) -> Answer:
@@ -23,17 +23,14 @@ def fewer_calls(table: pd.DataFrame, saved: pd.DataFrame, missing: Sequence[str]
         As `savings` gives it.
     missing : sequence of str
     """
-    means = saved[saved.target.isna() & saved.fewer.notna()]
-    means = means.sort_values("fewer", ascending=False)
+    means = mean_savings(saved).sort_values("fewer", ascending=False)
 
     def tell(part: pd.DataFrame) -> Sentences:
         lines = means[means.pair == part.pair.iloc[0]].set_index(["method", "rival"])
         said = []
         for method in dict.fromkeys(lines.index.get_level_values("method")):
-            rivals = [one for one in ("dist", paper.CKD) if (method, one) in lines.index]
-            told = [f"{share(lines.loc[(method, one)])} than {name(one)}" for one in rivals]
-            if told:
-                said.append(f"**{name(method)} needs {' and '.join(told)}** for equal accuracy.")
+            if told := needs(lines, method, ("dist", paper.CKD)):
+                said.append(f"**{told}** for equal accuracy.")
         said = said or ["**Undecided: no rows that tell what our methods save.**"]
         questions = [("ckd", paper.CKD), ("ckd_calibrated", "ckd"), ("ckd_calibrated", "mse")]
         there = set(part.method)

@@ -1,11 +1,13 @@
 """Sentences that several answers share, each of a frame of one pair."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from .. import paper
 from ..accuracy import at_common_n, baseline, mean_accuracies, mean_differences
 from ..advice import rivals_of_best
-from .sentences import beside, decided, listed, name
+from .sentences import beside, decided, listed, name, share
 
 
 def lead(part: pd.DataFrame) -> str:
@@ -34,6 +36,24 @@ def best_of_all(part: pd.DataFrame, of_what: str = "Best of all") -> str:
         levels = ", ".join(f"{accuracy:.1f}" for accuracy in mine.accuracy)
         told.append(f"{name(method)} at n = {listed(mine.n)} ({levels} %)")
     return f"{of_what}: {'; '.join(told)}."
+
+
+def mean_savings(saved: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `savings` for the mean over targets that are known."""
+    return saved[saved.target.isna() & saved.fewer.notna()]
+
+
+def needs(lines: pd.DataFrame, method: str, rivals: Iterable[str]) -> str:
+    """How many fewer calls a method needs than those of `rivals` that are there; '' of none.
+
+    Parameters
+    ----------
+    lines : DataFrame
+        Of `mean_savings`, by method and rival.
+    """
+    known = [one for one in rivals if (method, one) in lines.index]
+    told = [f"{share(lines.loc[(method, one)])} than {name(one)}" for one in known]
+    return f"{name(method)} needs {' and '.join(told)}" if told else ""
 
 
 def speaks_of(table: pd.DataFrame) -> tuple[str, ...]:
