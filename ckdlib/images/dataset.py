@@ -17,8 +17,8 @@ from .cache import Source
 from .decoding import check_size
 from .packed import read_packed, scale_of
 from .sources import class_folders, digits, stanford_cars, torchvision_cifar100
-from .subsets import development
-from .views import DEVELOPMENT, TRANSFORMS, Images, Transform, Views
+from .subsets import development, first_classes
+from .views import DEVELOPMENT, TEN_CLASSES, TRANSFORMS, Images, Transform, Views
 
 PACKED = ".safetensors"
 
@@ -103,6 +103,9 @@ def _known(name: str, root: Path, cache: Path, report: Report) -> Source:
     if name == DEVELOPMENT:
         train, _, classes = _known("cifar100", root, cache, report)
         return *development(train), classes
+    if name == TEN_CLASSES:
+        train, test, classes = _known("cifar100", root, cache, report)
+        return first_classes(train, 10), first_classes(test, 10), classes[:10]
     if name != "cifar100":
         return digits(8 if name == "digits" else 9)
     if (root / name / "train").is_dir():

@@ -93,3 +93,8 @@ def development(train: Images) -> tuple[Images, Images]:
     left = others(len(train), *used)
     order = left[torch.randperm(len(left), generator=generator(0, "development"))]
     return train[order[DEVELOPMENT_TEST:]], train[order[:DEVELOPMENT_TEST]]
+
+
+def first_classes(images: Images, count: int) -> Images:
+    """Those of the first `count` classes."""
+    return images[images.labels < count]

@@ -30,11 +30,14 @@ class Transform:
 
 # digits are never mirrored; CIFAR-100 and Stanford Cars as in the paper, section 4.1
 DEVELOPMENT = "cifar100_development"  # training images of CIFAR-100 that the study does not use
+TEN_CLASSES = "cifar100_ten"  # the images of CIFAR-100's first ten classes
+CIFAR = Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
 TRANSFORMS = {
     "digits": Transform(8, 1, False, (0.2868,) * 3, (0.3538,) * 3),
     "digits_cropped": Transform(8, 0, False, (0.2868,) * 3, (0.3538,) * 3),
-    "cifar100": Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
-    DEVELOPMENT: Transform(32, 4, True, (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+    "cifar100": CIFAR,
+    DEVELOPMENT: CIFAR,
+    TEN_CLASSES: CIFAR,
     "stanford_cars": Transform(56, 0, True, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 

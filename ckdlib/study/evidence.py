@@ -67,7 +67,7 @@ ADVICE = (
     ),
 )
 
-CLASSES = {"digits": 10, "digits_cropped": 10, "cifar100": 100, "stanford_cars": 196}
+CLASSES = {"digits": 10, "digits_cropped": 10, "cifar100": 100, "cifar100_ten": 10, "stanford_cars": 196}
 
 
 def advised(classes: int, labels: bool, spare: bool = False) -> Advice:

@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from PIL import Image
 
 from ckdlib.errors import InputError
 from ckdlib.images import Images, Transform, Views, decoding, load_dataset, pixels, sources, split
@@ -165,6 +166,22 @@ def test_cifar100_from_class_folders(folder, tmp_path):
     assert made.train.pixels.shape == (16, 32, 32, 3) and made.transform.padding == 4
 
 
+def test_ten_classes_are_the_first_ones_of_all(tmp_path):
+    for part, number, copy in [("train", i, j) for i in range(12) for j in (0, 1)] + [
+        ("test", i, 0) for i in range(12)
+    ]:
+        place = tmp_path / "cifar100" / part / f"{number:02d}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32), (number, copy, 0)).save(place / f"{copy}.png")
+    every, ten = (
+        load_dataset(name, tmp_path, tmp_path / "cache") for name in ("cifar100", "cifar100_ten")
+    )
+    assert len(every.classes) == 12 and ten.classes == every.classes[:10]
+    assert ten.train.labels.tolist() == [one for one in range(10) for _ in range(2)]
+    assert ten.test.pixels[:, 0, 0, 0].tolist() == list(range(10))
+    assert ten.transform == every.transform and ten.digest != every.digest
+
+
 def break_image(folder):
     path = folder / "train/dog/3.png"
     path.write_bytes(path.read_bytes()[:60])
@@ -190,7 +207,6 @@ def no_test(folder):
 
 
 def other_size(folder):
-    from PIL import Image
 
     Image.new("RGB", (9, 9)).save(folder / "train/dog/3.png")
 
@@ -229,7 +245,6 @@ def test_cifar100_is_the_same_from_torchvision_and_from_class_folders(tmp_path, 
     training and three test images.
     """
     import numpy as np
-    from PIL import Image
     from torchvision.datasets import CIFAR100
 
     random, root = np.random.default_rng(0), tmp_path / "theirs"
@@ -272,7 +287,6 @@ def cars(tmp_path, monkeypatch):
     different sizes.
     """
     import numpy as np
-    from PIL import Image
     from scipy.io import savemat
 
     monkeypatch.setattr(sources, "CARS", 3)
