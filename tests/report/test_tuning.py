@@ -172,8 +172,8 @@ def test_calls_that_ours_save_where_all_are_tuned():
     assert means.index.tolist() == ["kd", "dist"] and set(means.method) == {"ce+ckd"}
     assert means.fewer["dist"] == 0 and means.fewer["kd"] == pytest.approx(50)
     assert (
-        " For equal accuracy, all tuned alike, `ce+ckd` needs 0 % [0, 0] fewer calls (undecided) than `dist` and "
-        "50 % [50, 50] fewer calls than `kd`. "
+        " For equal accuracy, all tuned alike, `ce+ckd` needs 0 % [0, 0] fewer calls (undecided) "
+        "than `dist` and 50 % [50, 50] fewer calls than `kd`. "
     ) in answers.equal_tuning(frame(lines), best | {"ce+mse": "ce"}).found
 
 
