@@ -19,6 +19,7 @@ from ckdlib.distilling.choice import candidates, choose, curve_sizes, score
 from ckdlib.distilling.material import open_material
 from ckdlib.distilling.schooling import Schooling
 from ckdlib.errors import InputError
+from ckdlib.study.trials import TUNED
 from ckdlib.study.workspace import open_workspace
 from tests import PROJECT
 from tests.distilling import Counting, brief, some
@@ -484,7 +485,7 @@ def test_no_student_is_a_line():
 
 def test_what_is_tried():
     assert candidates("auto", 10) == ["ce", "kd", "ckd_calibrated"]
-    assert candidates("auto", 100) == ["ce", "ce+ckd+dist", "dist", "kd"]
+    assert candidates("auto", 100) == ["ce", TUNED["ce+ckd+dist"], "dist", TUNED["kd"]]
     assert candidates("auto", 100, labelled=False)[:2] == ["ce", "dist:labels=0"]
     assert candidates("auto", 100, spare=True) == ["ce+spare", "dist+spare", "kd+spare"]
     assert candidates("auto", 10, spare=True) == ["ce+spare", "kd+spare"]

@@ -199,15 +199,24 @@ def test_the_short_answers_are_the_rows_numbers():
     protocol = report.with_measures(pilot("protocol"), store.measures())
     students = protocol[protocol.method.isin(("ckd", "ckd_pairs"))]
     lost = students.calibrated_accuracy - students.test_accuracy
+    alike = report.saved_alike(pilot("fair"), TUNED)
+    alike = alike[alike.target.isna() & (alike.method == "ce+ckd+dist")].set_index("rival")
+    tuned = {
+        one: "{fewer:.0f} % [{low:.0f}, {high:.0f}] fewer".format(**alike.loc[one])
+        for one in ("dist", "kd", "ckd_pairs")
+    }
     says = {
         README: (
-            f"takes {dist} {interval} fewer calls than DIST, at least {ckd} fewer than CKD",
+            f"takes {tuned['dist']} calls than DIST, {tuned['kd']} than KD, {tuned['ckd_pairs']} "
+            f"than CKD; untuned, {dist} {interval} fewer calls than DIST, at least {ckd} fewer",
             f"is {below:.0f} points below KD:",
             f"gives {gained:.0f}.",
         ),
         RESULTS: (
-            f"takes {dist} fewer teacher calls than DIST",
-            f"at least {ckd} fewer than CKD",
+            f"all tuned alike, {tuned['dist']} teacher calls than DIST, the best of the published "
+            f"ones, and {tuned['ckd_pairs']} than CKD",
+            f"{tuned['dist']} than DIST, {tuned['kd']} than KD, {tuned['ckd_pairs']} than CKD",
+            f"{dist} fewer teacher calls than DIST, at least {ckd} fewer than CKD",
             f"is {below:.0f} points below plain KD",
             f"gives {gained:.0f} points",
             f"students {lost.min():.0f} to {lost.max():.0f} points",
@@ -442,9 +451,11 @@ def told(gap):
 def test_what_answers_add_to_the_labels_of_all_images():
     table = pilot("spare_labels")
     gaps = report.paired_differences(table, "ce+spare").set_index(["method", "n"])
-    pays = f"gain {told(gaps.loc['dist+spare', 5120])}"
+    pays = told(gaps.loc["dist+spare", 5120])
     many = next(one for one in ADVICE if one.spare and one.most_classes > 20)
-    assert all(pays in text for text in (prose(README), prose(RESULTS), many.found))
+    assert all(f"gain {pays}" in text for text in (prose(RESULTS), many.found))
+    fewer = told(gaps.loc["dist+spare", 1280]).replace(" points", "")
+    assert f"5,120 answers add {pays}; what 1,280 add is undecided ({fewer})" in prose(README)
     assert f"nothing was found ({told(gaps.loc['dist+spare', 1280])})" in prose(RESULTS)
     added = report.paired_differences(table, "dist").set_index(["method", "n"])
     few, more = (told(added.loc["dist+spare", n]) for n in (1280, 5120))
@@ -520,65 +531,96 @@ def test_what_the_papers_schedule_brings_and_what_lasts():
     assert f"undecided (+{here[0].replace(' points', '')}, two n)" in prose(README)
 
 
-def test_what_equal_tuning_finds():
+FAIR_N = (320, 1280, 5120)
+COUNT = dict(enumerate("no one two three four five six seven eight nine ten eleven twelve".split()))
+
+
+@pytest.fixture(scope="module")
+def gap():
+    """What one method of equal tuning is above another, in words, over some n."""
     table = pilot("fair")
 
-    def gap(method, rival, *sizes):
+    def told_gap(method, rival, *sizes, unit=True):
         part = table[table.n.isin(sizes)]
-        return told(report.mean_differences(part, method, rival).iloc[0])
+        found = told(report.mean_differences(part, method, rival).iloc[0])
+        return found if unit else found.replace(" points", "").replace("-0.0", "0.0")
 
-    kd, ours = TUNED["kd"], TUNED["ce+ckd+dist"]
-    first, many = gap(kd, "kd", 1280), gap(kd, "kd", 5120).replace(" points", "")
-    above, later = gap(ours, "dist", 1280), gap(ours, "dist", 5120).replace(" points", "")
-    every = (320, 1280, 5120)
-    control = gap(ours, TUNED["ce+mse+dist"], *every).replace(" points", "")
-    beside_labels = gap(TUNED["ce+ckd"], TUNED["ce+mse"], *every).replace(" points", "")
-    fixed = gap(TUNED["ckd_calibrated"], TUNED["mse"], *every).replace(" points", "")
-    constant = gap(TUNED["ckd_calibrated"], TUNED["ckd"], 1280)
+    return told_gap
+
+
+def test_what_tuning_is_worth(gap):
+    table, kd, ours = pilot("fair"), TUNED["kd"], TUNED["ce+ckd+dist"]
+    at = {n: report.worth(table[table.n == n], TUNED) for n in FAIR_N}
+    few, first, many = ((at[n].low > 0).sum() for n in FAIR_N)
+    harmed = {n: worth[worth.high < 0].method.tolist() for n, worth in at.items()}
+    assert harmed == {320: [], 1280: [TUNED["ce+mse+dist"]], 5120: []}
+    ckd = gap(TUNED["ckd_pairs"], "ckd_pairs", 1280)
     for says in (
-        f"KD gains {first} at n = 1280 and {many} at 5120",
-        f"{gap('dist', kd, 5120)} above tuned KD",
-        f"found above it, {above} at n = 1280, {later} at 5120",
-        f"is {control.replace(' ', ' points ', 1)} above the same without comparisons",
-        f"`ce+ckd` and `ce+mse` cannot be told apart (+{beside_labels};",
-        f"nor calibrated CKD and `mse` (+{fixed})",
-        f"`ckd` with tuned weights is {constant} below calibrated CKD",
-        f"the paper's CKD most, by {gap(TUNED['ckd_pairs'], 'ckd_pairs', 1280)}",
-        f"by {gap('ce+mse+dist', TUNED['ce+mse+dist'], 1280).replace(' points', '')}: the best",
-        f"it had before, {gap('ce+ckd+dist', 'dist', 1280).replace(' points', '')} at n = 1280",
+        f"Of the {len(at[1280])} methods whose setting it changes tuning helps {COUNT[few]} at n = "
+        f"320, {COUNT[first]} at 1280 and {many} at 5120, by their intervals: the paper's CKD by "
+        f"{ckd} at n = 1280 and {gap(TUNED['ckd_pairs'], 'ckd_pairs', 5120, unit=False)} at 5120, "
+        f"Mixup by {gap(TUNED['mixup'], 'mixup', 5120, unit=False)} there",
+        f"KD gains {gap(kd, 'kd', 1280)} at n = 1280 and {gap(kd, 'kd', 5120, unit=False)} at 5120",
+        f"before n = 5120, {gap(ours, 'ce+ckd+dist', 5120, unit=False)} there",
+        f"by {gap('ce+mse+dist', TUNED['ce+mse+dist'], 1280, unit=False)}: the best of nine",
+        f"with tuned weights is {gap(TUNED['ckd_calibrated'], TUNED['ckd'], 1280)} below "
+        f"calibrated CKD with its own at n = 1280, "
+        f"{gap(TUNED['ckd_calibrated'], TUNED['ckd'], 5120, unit=False)} at 5120",
     ):
         assert says in prose(RESULTS)
-    first_n = table[table.n == 1280]
-    worth = report.worth(first_n, TUNED).set_index("method")
-    assert f"Of the {len(worth)} methods whose setting it changes tuning helps 7" in prose(RESULTS)
-    assert (worth.low > 0).sum() == 7 and worth["mean"].idxmax() == TUNED["ckd_pairs"]
-    harmed = worth[worth.high < 0]
-    assert harmed.index.tolist() == [TUNED["ce+mse+dist"]]
+    raised = f"tuning raises CKD by {ckd}, KD by {gap(kd, 'kd', 1280, unit=False)}"
+    assert raised in prose(README)
+    assert at[320][at[320].method == ours].low.item() < 0 < at[320].high.min()
+
+
+def test_which_is_best_where_all_are_tuned(gap):
+    table, ours = pilot("fair"), TUNED["ce+ckd+dist"]
     alike = table[table.method.isin(TUNED.values())]
-    both, alone = (
-        report.rivals_of_best(part).set_index("n").level[1280]
-        for part in (alike, alike[alike.n == 1280])
-    )
-    assert len(both) == 5 and "five of the others are not significantly below" in prose(RESULTS)
-    assert len(alone) == 7 and "(seven by that of n = 1280 alone)" in prose(RESULTS)
-    authors = report.rivals_of_best(first_n[first_n.method.isin(TUNED)]).iloc[0]
-    assert authors.best == "ce+ckd+dist" and authors.level == ["ce+mse+dist", "ce+ckd"]
-    assert "only `ce+mse+dist` and `ce+ckd` are not significantly below it" in prose(RESULTS)
+    both = report.rivals_of_best(alike).set_index("n")
+    alone = {n: report.rivals_of_best(alike[alike.n == n]).level.iloc[0] for n in FAIR_N}
+    level = {n: len(both.level[n]) for n in FAIR_N}
+    assert both.best.tolist() == [TUNED["ckd_pairs"], ours, ours]
+    assert both.level[5120] == [TUNED["ce+mse+dist"]] and TUNED["ce+mse"] in both.level[1280]
+    assert "dist" in both.level[320] and ours in alone[320] and ours not in both.level[320]
+    for says in (
+        f"{COUNT[level[1280]]} of the others are not significantly below it, by the scatter of all "
+        f"n ({COUNT[len(alone[1280])]} by that of n = 1280 alone)",
+        f"first ({both.accuracy[320]:.1f} %), and {COUNT[level[320]]} others, DIST among them",
+        f"({COUNT[len(alone[320])]} by the scatter of n = 320 alone, `ce+ckd+dist` among them",
+        f"{gap('dist', TUNED['kd'], 5120)} above tuned KD",
+        f"found above it, {gap(ours, 'dist', 1280)} at n = 1280, "
+        f"{gap(ours, 'dist', 5120, unit=False)} at 5120, "
+        f"{gap(ours, 'dist', *FAIR_N, unit=False)} over three n",
+    ):
+        assert says in prose(RESULTS)
+    authors = report.rivals_of_best(table[table.method.isin(TUNED)]).set_index("n").loc[1280:]
+    assert authors.best.tolist() == ["ce+ckd+dist"] * 2
+    assert authors.level.tolist() == [["ce+mse+dist", "ce+ckd"], ["dist", "ce+mse+dist"]]
+
+
+def test_whether_comparing_helps_where_all_are_tuned(gap):
+    pairs = [("ce+ckd+dist", "ce+mse+dist"), ("ce+ckd", "ce+mse"), ("ckd_calibrated", "mse")]
+    first, second, third = (gap(TUNED[a], TUNED[b], *FAIR_N, unit=False) for a, b in pairs)
+    known = [
+        report.mean_differences(pilot("fair"), TUNED[a], TUNED[b]).low.item() > 0 for a, b in pairs
+    ]
+    alike = gap(*pairs[0], *FAIR_N, unit=False)
+    assert known == [True, False, False] and " [-" in alike
+    for says in (
+        f"is {first.replace(' ', ' points ', 1)} above the same without comparisons",
+        f"but for the comparing, +{alike}",
+        f"`ce+ckd` and `ce+mse` cannot be told apart (+{second})",
+        f"nor calibrated CKD and `mse` (+{third})",
+    ):
+        assert says in prose(RESULTS)
+    assert f"`ce+ckd+dist` is {first} points above the same without" in prose(README)
+    assert f"weighed alike, {alike}" in prose(README)
+
+
+def test_a_class_that_is_only_named_beside_labels():
+    table = pilot("fair")
     hard = pd.concat([pilot("no_labels"), table[table.method == "ce"]])
     named = told(report.mean_differences(hard[hard.n == 1280], "hard", "ce").iloc[0])
     assert f"at n = 1280 `hard` is {named} above the labels alone" in prose(RESULTS)
     over = told(report.mean_differences(hard, "hard", "ce").iloc[0]).replace(" points", "")
     assert f"(over three n {over})" in prose(RESULTS)
-    ckd = gap(TUNED["ckd_pairs"], "ckd_pairs", 1280)
-    assert f"tuning wins the paper's CKD {ckd}, KD {first.replace(' points', '')}" in prose(README)
-    assert f"{control} above `ce+mse+dist`, the same without comparisons" in prose(README)
-    few = alike[alike.n == 320]
-    tuned_few = report.rivals_of_best(alike).set_index("n").loc[320]
-    assert tuned_few.best == TUNED["ckd_pairs"] and len(tuned_few.level) == 11
-    assert "dist" in tuned_few.level and "first (15.8 %), and eleven others" in prose(RESULTS)
-    assert f"{few[few.method == tuned_few.best].test_accuracy.mean():.1f}" == "15.8"
-    assert (report.worth(table[table.n == 320], TUNED).low > 0).sum() == 4
-    assert "tuning helps 4 of 17 there" in prose(RESULTS)
-    assert f"{above} above DIST at n = 1280" in next(
-        one.limits for one in ADVICE if one.methods[0] == "ce+ckd+dist"
-    )
