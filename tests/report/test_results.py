@@ -528,7 +528,6 @@ def test_what_the_papers_schedule_brings_and_what_lasts():
     first = report.rivals_of_best(later).set_index("n").loc[1280]
     assert (first.best, first.level) == (TUNED["ce+ckd"], [ours])
     assert f"give DIST {lost['dist'].replace(' points', '')} more" in prose(README)
-    assert f"undecided (+{here[0].replace(' points', '')}, two n)" in prose(README)
 
 
 FAIR_N = (320, 1280, 5120)
