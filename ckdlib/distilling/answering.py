@@ -12,7 +12,7 @@ from ..images.pictures import Seen
 from ..progress import Report
 from ..reproducibility import generator, sha256, tensor_bytes
 from ..teachers.answer_files import AnswerFile
-from ..teachers.callables import patient
+from ..teachers.patience import patient
 from ..teachers.purse import Purse, Shown
 from ..teachers.rules import Agreement, Logits, agreement, in_order, to_logits
 from .material import FEW_NAMES, Material, Part
@@ -106,7 +106,8 @@ def _shown(parts: Sequence[Part], seen: Sequence[Seen]) -> Shown:
         return parts[part].picture(place - starts[part])
 
     keys = torch.cat([one.keys for one in seen])
-    return Shown(keys, torch.cat([one.shapes for one in seen]), picture)
+    names = [str(name) for part in parts for name in part.names]
+    return Shown(keys, torch.cat([one.shapes for one in seen]), picture, names)
 
 
 def _views(shown: Shown, seen: Sequence[Seen], transform: Transform, seed: int) -> Shown:
@@ -121,7 +122,7 @@ def _views(shown: Shown, seen: Sequence[Seen], transform: Transform, seed: int) 
         return pixels(views.random(index, drawn[index]), transform)[0]
 
     side = torch.full((len(small), 2), transform.crop)
-    return Shown(shown.keys, side, picture)
+    return Shown(shown.keys, side, picture, shown.names)
 
 
 def understood(

@@ -17,15 +17,17 @@ class Answers(NamedTuple):
     tensors: dict[str, Tensor]  # logits [B, C] float32, feature0 ... float16
     good: Tensor  # [B] whether an answer can be used
 
-    def raise_if_bad(self) -> None:
-        """InputError if some answers are not finite."""
-        bad = int((~self.good).sum())
-        if bad:
-            raise InputError(
-                f"{bad} of {len(self.good)} answers of the teacher are not finite, or have "
-                "features that float16 cannot hold; the others are kept, and these are asked for "
-                "again by the same command"
-            )
+
+class Unanswered(InputError):
+    """Of some images, `index` [B], no answer can be used; those of others are kept."""
+
+    def __init__(self, index: Tensor, features: bool):
+        why = "not finite, or of features that float16 cannot hold" if features else "not finite"
+        super().__init__(
+            f"{len(index)} answers of the teacher cannot be used ({why}); the others are kept, and "
+            "these are asked for again by the same command"
+        )
+        self.index = index
 
 
 def checked_answers(

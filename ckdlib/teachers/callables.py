@@ -1,4 +1,4 @@
-"""Teachers of one's own: a function, a torch module; asked with patience."""
+"""Teachers of one's own: a function, a torch module."""
 
 import importlib
 import importlib.util
@@ -10,23 +10,17 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from ..errors import InputError
 from ..models import new
-from ..progress import Report
 from ..reproducibility import sha256, tensor_bytes
 from ..tensors import read_tensors
 from .weights import read_card
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# mistakes of the code, which asking again does not mend
-MISTAKES = (TypeError, NameError, AttributeError, ImportError, SyntaxError, NotImplementedError)
 TAKES = ("images", "inputs")  # what a function is shown: uint8 images or network inputs
-LONGEST = 60.0  # seconds between two attempts
 
 
 @dataclass(frozen=True)
@@ -204,58 +198,3 @@ def _file_module(path: Path) -> ModuleType:
     finally:
         sys.path.remove(str(path.absolute().parent))
     return module
-
-
-def patient(
-    ask: Callable[[Tensor], Any], attempts: int, wait: float, report: Report
-) -> Callable[[Tensor], Any]:
-    """The same function, asked again where it fails.
-
-    Parameters
-    ----------
-    ask : callable
-    attempts : int
-        At one batch, in all.
-    wait : float
-        Seconds before the second attempt; twice as long before each further one, at most LONGEST.
-    report : callable
-        Is told of each failure.
-
-    Raises
-    ------
-    InputError
-        From the new function: where all attempts failed, or at once where the code is wrong.
-    """
-
-    def told(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        report(f"the teacher failed ({_why(error)}); asked again in {state.upcoming_sleep:.3g} s")
-
-    def passing(error: BaseException) -> bool:
-        return isinstance(error, Exception) and not isinstance(error, (InputError, *MISTAKES))
-
-    def patiently(images: Tensor) -> Any:
-        tries = Retrying(
-            stop=stop_after_attempt(attempts),
-            wait=wait_exponential(multiplier=wait, max=LONGEST),
-            retry=retry_if_exception(passing),
-            before_sleep=told,
-            reraise=True,
-        )
-        try:
-            return tries(ask, images)
-        except InputError:
-            raise
-        except Exception as error:
-            times = f"{attempts} times" if passing(error) else "for a mistake in it"
-            raise InputError(
-                f"the teacher failed {times} ({_why(error)}) at {len(images)} pictures "
-                f"{list(images.shape[1:])}; what it answered before is kept, and the same call "
-                "goes on"
-            ) from error
-
-    return patiently
-
-
-def _why(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:120]

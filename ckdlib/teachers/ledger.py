@@ -20,7 +20,7 @@ from ..methods.terms import Shape
 from ..reproducibility import sha256
 from ..tensors import read_tensors, write_tensors
 from ..training.features import Features
-from .answers import checked_answers
+from .answers import Unanswered, checked_answers
 
 # inputs [B, 3, H, W] -> logits [B, C], or (maps, each [B, ...], and logits)
 Teacher = Callable[[Tensor], Any]
@@ -112,8 +112,8 @@ class Ledger:
     ) -> Tensor:
         """The teacher's logits for training images; only those never asked before cost a call.
 
-        Answers are checked before they are kept; of a shard with some that cannot be used the
-        others are kept.
+        Answers are checked before they are kept. Where some of a part cannot be used the others are
+        kept and the next parts asked for; where all of it, that is the end.
 
         Parameters
         ----------
@@ -139,20 +139,25 @@ class Ledger:
         ------
         InputError
             Before any call, if the budget, the limit of kept maps or `missing_features` does not
-            allow it; or if an answer is not finite or of another shape than promised.
+            allow it; or if an answer is of another shape than promised. `Unanswered`, where some
+            are not finite.
         """
         with locked(self.folder / "lock"):
             shards = self._shards()
             missing = self._missing(index, shards, features, missing_features)
             classes = shards[0]["logits"].shape[1] if shards else self.classes
+            bad = missing[:0]
             for part in cut(missing) if cut else self._parts(missing):
                 answers = checked_answers(teacher(view(part)), len(part), classes, features)
                 good = answers.good
-                if good.any():
-                    tensors = {name: value[good] for name, value in answers.tensors.items()}
-                    self._keep({"index": part[good]} | tensors)
-                    classes = tensors["logits"].shape[1]
-                answers.raise_if_bad()
+                bad = torch.cat([bad, part[~good]])
+                if not good.any():
+                    break
+                tensors = {name: value[good] for name, value in answers.tensors.items()}
+                self._keep({"index": part[good]} | tensors)
+                classes = tensors["logits"].shape[1]
+            if len(bad):
+                raise Unanswered(bad, bool(features))
         return self.kept(index)
 
     def _parts(self, missing: Tensor) -> Sequence[Tensor]:

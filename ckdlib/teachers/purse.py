@@ -5,7 +5,7 @@ names ask for nothing twice. One folder is one purse, whoever its teachers are.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +17,11 @@ from ..errors import InputError
 from ..files import Damaged, locked
 from ..progress import Report, progress
 from ..tensors import UNREADABLE
+from .answers import Unanswered
 from .callables import OwnTeacher
 from .ledger import Ledger, lost
 
+FEW_NAMES = 6  # of pictures, in a line
 DATASET = "pictures by the first 63 bits of their SHA-256"
 
 
@@ -29,6 +31,7 @@ class Shown(NamedTuple):
     keys: Tensor  # [N] int64, by which they are known
     shapes: Tensor  # [N, 2] height and width
     picture: Callable[[int], Tensor]  # position -> uint8 [H, W, 3]
+    names: Sequence[str]  # of each
 
 
 class Purse:
@@ -134,14 +137,24 @@ class Purse:
                     self._look(usable, ledger, part)
 
         with locked(self.folder / "lock"):  # one at a time, whoever the teacher is
-            return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
+            try:
+                return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
+            except Unanswered as error:
+                names = [shown.names[place[key]] for key in error.index.tolist()]
+                few = ", ".join(names[:FEW_NAMES]) + ", ..." * (len(names) > FEW_NAMES)
+                raise InputError(
+                    f"the teacher gave no answer that can be used about {len(names)} of "
+                    f"{len(place)} pictures ({few}); all others are kept: remove these pictures, "
+                    "or mend the teacher, and the same command goes on"
+                ) from None
 
     def _look(self, usable: Callable[[Tensor], None], ledger: Ledger, keys: Tensor) -> None:
         """Refuse answers that the caller cannot use; they stay with this teacher."""
-        if not len(keys):
+        kept = keys[torch.isin(keys, ledger.known())]
+        if not len(kept):
             return
         try:
-            usable(ledger.kept(keys))
+            usable(ledger.kept(kept))
         except InputError as error:
             raise InputError(
                 f"{error}; what it answered is kept; a teacher that was mended is another: give it "

@@ -1,4 +1,4 @@
-"""Teachers of one's own: functions, modules, names of them; asked with patience."""
+"""Teachers of one's own: functions, modules, names of them."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from ckdlib.errors import InputError
 from ckdlib.teachers import weights_path
-from ckdlib.teachers.callables import IMAGENET, KeptTeacher, load_object, own_teacher, patient
+from ckdlib.teachers.callables import IMAGENET, KeptTeacher, load_object, own_teacher
 from ckdlib.teachers.weights import load_teacher
 
 IMAGES = torch.randint(256, (3, 8, 8, 3), dtype=torch.uint8)
@@ -123,47 +123,3 @@ def test_objects_are_loaded_by_name(tmp_path, monkeypatch):
 def test_what_cannot_be_asked_is_refused():
     with pytest.raises(InputError, match="a teacher cannot be int"):
         own_teacher(5)
-
-
-def failing(times, error, seen):
-    def ask(images):
-        seen.append(len(images))
-        if len(seen) <= times:
-            raise error
-        return "answer"
-
-    return ask
-
-
-def test_a_batch_that_failed_is_asked_again():
-    seen, said = [], []
-    asked = patient(failing(2, ConnectionError("gone\naway"), seen), 3, 0.0, said.append)
-    assert asked(IMAGES) == "answer" and seen == [3, 3, 3]
-    assert len(said) == 2 and "(ConnectionError: gone); asked again in 0 s" in said[0]
-
-
-def test_waits_are_twice_as_long_each_time(monkeypatch):
-    slept = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
-    with pytest.raises(InputError, match="failed 9 times"):
-        patient(failing(99, OSError("x"), []), 9, 1.5, str)(IMAGES)
-    assert slept == [1.5, 3, 6, 12, 24, 48, 60, 60]
-
-
-@pytest.mark.parametrize("error, times, says", [
-    (ConnectionError("gone"), 4, r"failed 4 times \(ConnectionError: gone\) at 3 pictures"),
-    (TypeError("no"), 1, r"for a mistake in it \(TypeError: no\).*the same call goes on"),
-    (InputError("own line"), 1, "^own line$"),
-])  # fmt: skip
-def test_patience_ends(error, times, says):
-    seen = []
-    with pytest.raises(InputError, match=says):
-        patient(failing(99, error, seen), 4, 0.0, str)(IMAGES)
-    assert len(seen) == times
-
-
-def test_a_stop_is_obeyed_at_once():
-    seen = []
-    with pytest.raises(KeyboardInterrupt):
-        patient(failing(99, KeyboardInterrupt(), seen), 4, 0.0, str)(IMAGES)
-    assert len(seen) == 1

@@ -90,7 +90,7 @@ def test_images_never_shown_have_no_answer(ledger):
 
 
 @pytest.mark.parametrize("answer, says", [
-    (torch.full((2, 3), float("nan")), "2 of 2 answers of the teacher are not finite"),
+    (torch.full((2, 3), float("nan")), "2 answers of the teacher cannot be used .not finite"),
     (torch.zeros(1, 3), r"gave \[1, 3\] for 2 images"),
     (torch.zeros(2), r"gave \[2\] \(labels\?\) for 2 images"),
     (torch.zeros(2, 1), r"gave \[2, 1\] \(labels\?\) for 2 images"),
@@ -129,12 +129,12 @@ def test_the_good_part_of_a_shard_is_kept(ledger):
         logits[images == 2, 1] = float("inf")
         return logits
 
-    with pytest.raises(InputError, match="1 of 4 answers of the teacher are not finite"):
+    with pytest.raises(InputError, match="1 answers of the teacher cannot be used .not finite.;"):
         ledger.ask(torch.arange(10), view, sick)
-    assert ledger.calls == 3
+    assert ledger.calls == 9
     rest = Counting()
     answers = ledger.ask(torch.arange(10), view, rest)
-    assert 2 in rest.shown and len(rest.shown) == 7
+    assert rest.shown == [2]
     assert torch.equal(answers, Counting()(torch.arange(10)))
 
 

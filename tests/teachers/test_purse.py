@@ -28,7 +28,7 @@ def shown(keys, sides=None):
     def picture(place):
         return torch.full((sides[place], 5, 3), int(keys[place]), dtype=torch.uint8)
 
-    return Shown(torch.tensor(keys), shapes, picture)
+    return Shown(torch.tensor(keys), shapes, picture, [f"{key}.png" for key in keys])
 
 
 def ask(purse, asked, pictures, batch=4, view="whole", **how):
@@ -101,6 +101,23 @@ def test_answers_before_a_failure_are_kept(tmp_path):
     rest = Asked()
     ask(purse, rest, shown(list(range(10))))
     assert sum(shape[0] for shape in rest.shapes) == 4
+
+
+def test_pictures_without_an_answer_are_named_and_all_others_asked_about(tmp_path):
+    purse, asked = Purse(tmp_path), Asked()
+
+    def sick(images):
+        answers = asked(images)
+        answers[(images[:, 0, 0, 0] == 2) | (images[:, 0, 0, 0] == 7)] = torch.nan
+        return answers
+
+    says = r"about 2 of 10 pictures \(2.png, 7.png\); all others are kept"
+    pictures, ledger = shown(list(range(10))), purse.ledger("mean", "whole")
+    with pytest.raises(InputError, match=says):
+        purse.ask(ledger, OwnTeacher("mean", sick, ""), pictures, 4, str, of_width(3))
+    assert purse.calls == 8 and len(asked.shapes) == 3
+    without = shown([one for one in range(10) if one not in (2, 7)])
+    assert len(ask(purse, asked, without)) == 8 and len(asked.shapes) == 3
 
 
 def of_width(classes):
