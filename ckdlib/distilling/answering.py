@@ -149,7 +149,7 @@ def understood(
         Names of the answers' classes.
     """
     asking, classes, labels = ready.asking, ready.classes, ready.material.learn.labels
-    told = [rule] if rule else []
+    told = [*ready.doubts, *([rule] if rule else [])]
     if asking.classes and columns and set(asking.classes) == set(columns):
         if list(asking.classes) != list(columns):
             raise InputError(

@@ -1,6 +1,6 @@
 """All that can be known, and refused, before a call is made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from .material import SPARE_BYTES, Collections, Material
 from .schooling import Schooling
 from .student import Program, exported
 
+LEARNED = ("learn", "spare")  # parts that a student learns from
+USED = (*LEARNED, "validate")
 SUPPOSED = 10  # classes, where nobody names them before the teacher is asked
 
 
@@ -43,6 +45,8 @@ class Ready:
         Of each part of the material, by its name.
     transform : Transform
         How students get pictures.
+    doubts : list of str
+        About how the student will be judged.
     """
 
     material: Material
@@ -53,6 +57,7 @@ class Ready:
     names: list[str]
     seen: dict[str, Seen]
     transform: Transform
+    doubts: list[str]
 
     @property
     def shown(self) -> list[Seen]:
@@ -106,7 +111,25 @@ def get_ready(
     transform = Transform(side, side // 8, flip, *scale_of(seen["learn"].pixels))
     if schooling.model not in models.NAMES:
         exported(Program(models.new(schooling.model, count), transform), side)
-    return Ready(material, asking, source, schooling, own, names, seen, transform)
+    doubts = list(_doubts(seen))
+    for line in doubts:
+        report(line)
+    return Ready(material, asking, source, schooling, own, names, seen, transform, doubts)
+
+
+def _doubts(seen: Mapping[str, Seen]) -> Iterator[str]:
+    """Pictures that judge a student and are learned from, or choose it, as well."""
+    asked = (("validate", LEARNED, "learned from"), ("test", USED, "learned from or validated on"))
+    for judging, others, used in asked:
+        if judging not in seen:
+            continue
+        keys = seen[judging].keys
+        known = torch.cat([seen[one].keys for one in others if one in seen])
+        if count := int(torch.isin(keys, known).sum()):
+            yield (
+                f"WARNING: {count:,} of {len(keys):,} pictures to {judging} on are {used} too, so "
+                "that scores are better than they should be"
+            )
 
 
 def plan(ready: Ready, purse: Purse) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,7 +82,8 @@ def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
     try:
         if isinstance(answer, list | tuple) and hasattr(next(iter(answer), None), "shape"):
             answer = torch.stack([torch.as_tensor(one) for one in answer])
-        found = torch.as_tensor(answer)
+        strides = getattr(answer, "strides", None)  # torch takes no array that runs backwards
+        found = torch.as_tensor(answer.copy() if strides and min(strides) < 0 else answer)
     except (TypeError, ValueError, RuntimeError):
         found = None
     if found is None or found.is_complex():
@@ -112,5 +114,7 @@ def _logits(answer: Any, count: int, classes: int | None) -> Tensor:
 def _described(answer: Any) -> str:
     if isinstance(answer, dict):
         return f"a {type(answer).__name__} of {', '.join(map(str, answer))}"
+    if isinstance(kind := getattr(answer, "dtype", None), np.dtype):
+        return f"a {type(answer).__name__} of {kind}"
     length = f" of {len(answer)}" if isinstance(answer, list | tuple) else ""
     return "nothing (None)" if answer is None else f"a {type(answer).__name__}{length}"

@@ -6,6 +6,7 @@ names ask for nothing twice. One folder is one purse, whoever its teachers are.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,8 @@ class Purse:
 
     def __init__(self, folder: Path, price: float | None = None, budget: float | None = None):
         for what, value in (("price", price), ("budget", budget)):
-            if value is not None and not 0 <= value < float("inf"):
+            known = isinstance(value, Real) and 0 <= value < float("inf")
+            if value is not None and not known:
                 raise InputError(f"{what} {value}: give a number of at least 0")
         self.folder, self.price, self.budget = folder, price, budget
 

@@ -211,6 +211,21 @@ def test_what_cannot_be_used_is_refused_before_any_call(digits, tmp_path, given,
     refused(tmp_path, says, some(digits), Counting(digits), 16, **given)
 
 
+def test_pictures_that_judge_and_are_learned_from_are_told(digits, tmp_path):
+    said, given = [], {"validation": some(digits, 5), "test": some(digits, 12), "method": "ce"}
+    images, labels = some(digits, 8)
+    repeated = (np.concatenate([images, images[:2]]), np.concatenate([labels, labels[:2]]))
+    student = brief(repeated, Counting(digits), 10, tmp_path, report=said.append, **given)
+    told = [line for line in said if "WARNING" in line and "pictures to" in line]
+    assert list(dict.fromkeys(told)) == [
+        "WARNING: 5 of 5 pictures to validate on are learned from too, so that scores are better "
+        "than they should be",
+        "WARNING: 8 of 12 pictures to test on are learned from or validated on too, so that scores "
+        "are better than they should be",
+    ]
+    assert set(told) < set(student.card["answers"])
+
+
 def test_methods_are_refused_before_any_call_where_no_class_is_named(digits, tmp_path):
     refused(tmp_path, "feature maps", some(digits)[0], Counting(digits), 16, method="fitnets")
 

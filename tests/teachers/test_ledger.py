@@ -1,5 +1,6 @@
 """The ledger: calls made once, counted exactly, kept over a crash, never above the budget."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -100,6 +101,7 @@ def test_images_never_shown_have_no_answer(ledger):
     ({"logits": torch.zeros(2, 3)}, "gave a dict of logits"),
     (torch.zeros(2, 3, dtype=torch.complex64), "gave a Tensor"),
     (None, r"gave nothing \(None\)"),
+    (np.full((2, 3), "cat"), "gave a ndarray of <U3 for 2 images"),
     ("cat", "gave a str"),
 ])  # fmt: skip
 def test_unusable_answers_are_not_kept(tmp_path, answer, says):
@@ -113,6 +115,7 @@ def test_unusable_answers_are_not_kept(tmp_path, answer, says):
 
 @pytest.mark.parametrize("kind", [
     torch.Tensor.double, torch.Tensor.half, torch.Tensor.numpy, torch.Tensor.tolist,
+    lambda logits: logits.flip(1).numpy()[:, ::-1],
     lambda logits: logits[:, None], lambda logits: list(map(tuple, logits.tolist())),
     lambda logits: logits.requires_grad_(), torch.Tensor.int,
 ])  # fmt: skip

@@ -80,7 +80,9 @@ def test_the_bill():
     assert Purse(None, 2.5).cost(3) == 7.5
 
 
-@pytest.mark.parametrize("price, budget", [(-1, None), (float("nan"), None), (None, -0.1)])
+@pytest.mark.parametrize(
+    "price, budget", [(-1, None), (float("nan"), None), (None, -0.1), ("x", None)]
+)
 def test_a_price_and_a_budget_are_at_least_0(tmp_path, price, budget):
     with pytest.raises(InputError, match="give a number of at least 0"):
         Purse(tmp_path, price, budget)
