@@ -22,7 +22,7 @@ from .answers import Unanswered
 from .callables import OwnTeacher
 from .ledger import Ledger, lost
 
-FEW_NAMES = 6  # of pictures, in a line
+MOST_NAMES = 100  # of pictures, in a line
 DATASET = "pictures by the first 63 bits of their SHA-256"
 
 
@@ -143,10 +143,10 @@ class Purse:
                 return ledger.ask(shown.keys, view, teacher.ask, cut=cut)
             except Unanswered as error:
                 names = [shown.names[place[key]] for key in error.index.tolist()]
-                few = ", ".join(names[:FEW_NAMES]) + ", ..." * (len(names) > FEW_NAMES)
+                named = ", ".join(names[:MOST_NAMES]) + ", ..." * (len(names) > MOST_NAMES)
                 raise InputError(
                     f"the teacher gave no answer that can be used about {len(names)} of "
-                    f"{len(place)} pictures ({few}); all others are kept: remove these pictures, "
+                    f"{len(place)} pictures ({named}); all others are kept: remove these pictures, "
                     "or mend the teacher, and the same command goes on"
                 ) from None
 
