@@ -20,7 +20,7 @@ def prose(page):
 
 
 # experiments whose rows stand in results/fair
-FAIR = ("fair", "long_schedule", "no_labels", "select", "spare_labels")
+FAIR = ("fair", "few_classes", "long_schedule", "no_labels", "select", "spare_labels")
 
 
 def pilot(experiment):
@@ -614,6 +614,27 @@ def test_whether_comparing_helps_where_all_are_tuned(gap):
         assert says in prose(RESULTS)
     assert f"`ce+ckd+dist` is {first} points above the same without" in prose(README)
     assert f"weighed alike, {alike}" in prose(README)
+
+
+def test_what_ten_classes_say():
+    table = pilot("few_classes")
+    (best,) = report.rivals_of_best(table).itertuples()
+    assert best.best == "mse" and {"kd", "ckd_calibrated"} < set(best.level)
+    below = set(table.method) - {"mse", *best.level}
+    assert below == {"ce", TUNED["kd"]}
+    calibrated, labels, tuned = (
+        told(report.mean_differences(table, *pair).iloc[0])
+        for pair in (("ckd_calibrated", "dist"), ("ce+ckd", "dist"), ("mse", TUNED["kd"]))
+    )
+    assert f"CKD is {calibrated} above it, `ce+ckd` {labels.replace(' points', '')}" in prose(
+        RESULTS
+    )
+    assert f"are {tuned} below `mse`" in prose(RESULTS)
+    few = next(one for one in ADVICE if one.labels is None)
+    assert f"calibrated CKD {calibrated} above DIST" in few.found
+    gains = report.paired_differences(table, "ce")["mean"].drop_duplicates()
+    taught = gains[report.paired_differences(table, "ce").method != TUNED["kd"]]
+    assert f"gives {taught.min():.0f} to {taught.max():.0f} points" in prose(RESULTS)
 
 
 def test_a_class_that_is_only_named_beside_labels():

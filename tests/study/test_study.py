@@ -44,7 +44,7 @@ def test_profiles():
         "no_labels": 54,
         "select": 54,
         "fair": 306,
-        "few_classes": 54,
+        "few_classes": 27,
         "long_schedule": 36,
         "protocol": 27,
     }
