@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from ..images import Images, Transform, Views, pixels
@@ -90,6 +90,11 @@ def asked(
     missing = purse.missing(ledger, shown.keys)
     report(f"teacher {own.name[:40]}: {len(shown.keys):,} pictures ({own.about})")
     report(f"{purse.bill(missing)}; {purse.calls:,} made before")
+    by_name = not (
+        asking.name or isinstance(ready.source, nn.Module) or hasattr(ready.source, "name")
+    )
+    if by_name and missing < len(shown.keys.unique()):
+        report(f"kept answers of {own.name[:40]} are used: another teacher_name if it has changed")
     patient_one = replace(own, ask=patiently)
     answers = purse.ask(ledger, patient_one, shown, asking.batch, report, usable)
     report(f"the bill of this folder: {purse.bill()}")

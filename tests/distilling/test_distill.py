@@ -115,6 +115,19 @@ def test_the_same_call_goes_on_where_the_teacher_failed(digits, tmp_path, error)
     assert (failing.shown, rest.shown) == (16, 16)
 
 
+def test_answers_that_are_kept_by_a_functions_name_are_told(digits, tmp_path):
+    def told(teacher, **given):
+        said = []
+        brief(some(digits), teacher, 16, tmp_path, report=said.append, method="ce", **given)
+        return [line for line in said if line.startswith("kept answers of ")]
+
+    counting = Counting(digits)
+    assert told(counting.__call__) == [] and counting.shown == 16
+    (line,) = told(counting.__call__)
+    assert "Counting.__call__ are used: another teacher_name if it has changed" in line
+    assert told(counting, teacher_name="other") == told(counting, teacher_name="other") == []
+
+
 def test_a_batch_that_failed_is_asked_again(digits, tmp_path):
     teacher = Counting(digits, fails_at=[2, 3], error=ConnectionError("gone"))
     said = []
