@@ -53,7 +53,10 @@ def needs(lines: pd.DataFrame, method: str, rivals: Iterable[str]) -> str:
     """
     known = [one for one in rivals if (method, one) in lines.index]
     told = [f"{share(lines.loc[(method, one)])} than {name(one)}" for one in known]
-    return f"{name(method)} needs {' and '.join(told)}" if told else ""
+    if not told:
+        return ""
+    *first, last = told
+    return f"{name(method)} needs {', '.join(first)}{' and ' * bool(first)}{last}"
 
 
 def speaks_of(table: pd.DataFrame) -> tuple[str, ...]:
