@@ -22,6 +22,7 @@ from ..tensors import read_tensors, write_tensors
 from ..training.features import Features
 from .answers import Unanswered, checked_answers
 
+MOST_BAD = 3  # answers in a row: then the teacher is rather at fault than the images
 # inputs [B, 3, H, W] -> logits [B, C], or (maps, each [B, ...], and logits)
 Teacher = Callable[[Tensor], Any]
 GIB = 2**30
@@ -113,7 +114,7 @@ class Ledger:
         """The teacher's logits for training images; only those never asked before cost a call.
 
         Answers are checked before they are kept. Where some of a part cannot be used the others are
-        kept and the next parts asked for; where all of it, that is the end.
+        kept and the next parts asked for, until MOST_BAD or more in a row, whole parts, cannot.
 
         Parameters
         ----------
@@ -146,13 +147,17 @@ class Ledger:
             shards = self._shards()
             missing = self._missing(index, shards, features, missing_features)
             classes = shards[0]["logits"].shape[1] if shards else self.classes
-            bad = missing[:0]
+            bad, in_a_row = missing[:0], 0
             for part in cut(missing) if cut else self._parts(missing):
                 answers = checked_answers(teacher(view(part)), len(part), classes, features)
                 good = answers.good
                 bad = torch.cat([bad, part[~good]])
                 if not good.any():
-                    break
+                    in_a_row += len(part)
+                    if in_a_row >= MOST_BAD:
+                        break
+                    continue
+                in_a_row = 0
                 tensors = {name: value[good] for name, value in answers.tensors.items()}
                 self._keep({"index": part[good]} | tensors)
                 classes = tensors["logits"].shape[1]

@@ -122,6 +122,20 @@ def test_pictures_without_an_answer_are_named_and_all_others_asked_about(tmp_pat
     assert len(ask(purse, asked, without)) == 8 and len(asked.shapes) == 3
 
 
+def test_pictures_shown_singly_without_an_answer_stop_it_only_many_in_a_row(tmp_path):
+    purse, asked = Purse(tmp_path), Asked()
+
+    def sick(images):
+        answers = asked(images)
+        answers[(images[:, 0, 0, 0] % 10 == 2) | (images[:, 0, 0, 0] >= 13)] = torch.nan
+        return answers
+
+    ledger = purse.ledger("mean", "whole")
+    with pytest.raises(InputError, match=r"\(2.png, 12.png, 13.png, 14.png\)"):
+        purse.ask(ledger, OwnTeacher("mean", sick, ""), shown([*range(12), 12, 13, 14, 15]), 1, str)
+    assert purse.calls == 11 and len(asked.shapes) == 15
+
+
 def of_width(classes):
     def usable(answers):
         if answers.shape[1] != classes:
