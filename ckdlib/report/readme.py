@@ -45,12 +45,12 @@ def saved(rows: Sequence[Row], experiment: str = "fewer_calls") -> str:
         of that experiment; of `fair`, those that are tuned. Of a lower bound the interval is open
         above. Empty for an experiment that counts no savings.
     """
+    if experiment not in ("fair", "fewer_calls"):
+        return ""
     table = frame(rows, experiment, report=lambda line: None)
-    grid = profile(table.profile.iloc[0]).experiments[experiment]
     if experiment == "fair":
         return _by_pair(table, lambda part: _savings(saved_alike(part, TUNED), ", all tuned"))
-    if experiment != "fewer_calls":
-        return ""
+    grid = profile(table.profile.iloc[0]).experiments[experiment]
     table, own = fresh(table, grid), outside(table)
     rivals = [method for method in (*grid.methods, *own) if method not in OURS]
     return _by_pair(table, lambda part: _savings(savings(part, [*OURS, *own], rivals)))

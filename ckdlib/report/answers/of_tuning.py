@@ -99,7 +99,7 @@ def _brings(gains: pd.DataFrame) -> str:
 
 
 def _saves(part: pd.DataFrame, best: Mapping[str, str]) -> str:
-    """How many fewer calls the first of ours needs than DIST, KD and CKD, all tuned."""
+    """How many fewer calls ours need than DIST, KD and CKD, all tuned."""
     lines = mean_savings(saved_alike(part, best)).set_index(["method", "rival"])
     told = filter(None, (needs(lines, one, ("dist", "kd", paper.CKD)) for one in OURS))
     return f"For equal accuracy, all tuned alike, {said}." if (said := "; ".join(told)) else ""
